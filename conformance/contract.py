@@ -1,0 +1,672 @@
+"""Contracts, providers and cards: what the YAML in specs/ says, as values.
+
+`load` reads a folder (and any the user adds), refuses what is not in the format with file
+and line, resolves `extends` and compiles shapes when they are first asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from conformance.document import SpecError, line_of, read
+from conformance.shapes import Shape
+
+HERE = Path(__file__).resolve().parent
+SPECS = HERE / "specs" if (HERE / "specs").is_dir() else HERE.parent / "specs"
+
+_SHAPED = (
+    ("request", "body"),
+    ("request", "headers"),
+    ("request", "when"),
+    ("request", "parameters"),
+    ("response", "body"),
+    ("response", "headers"),
+    ("response", "events"),
+)
+IMPLIED = ("status", "headers", "framing", "shape", "order")
+"""The rules that every contract has without saying so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One sentence a provider keeps or breaks."""
+
+    id: str
+    contract: str
+    area: str
+    level: str
+    text: str
+    source: Mapping[str, str]
+    probe: str | None
+    check: str
+    arguments: Mapping[str, Any]
+    scope: str
+    needs: Mapping[str, str]
+    broken_by: tuple[Mapping[str, Any], ...]
+    also: tuple[str, ...]
+    reality: str | None
+    not_checked: str | None
+    implied: bool = False
+
+    @property
+    def name(self) -> str:
+        """The rule's name across all contracts: `contract:id`."""
+        return f"{self.contract}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a provider refuses: one entry under `errors`."""
+
+    id: str
+    status: int
+    code: str | None
+    when: tuple[Mapping[str, Any], ...]
+    headers: Mapping[str, str | None]
+    body: Any
+    in_stream: Mapping[str, Any] | None
+    reality: str | None
+    source: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Who sells: hosts, credentials, order of checks, errors. One file in specs/providers/."""
+
+    id: str
+    path: Path
+    said: Mapping[str, Any]
+
+    @property
+    def title(self) -> str:
+        return str(self.said["title"])
+
+    @property
+    def seller(self) -> str:
+        """The seller whose cards count here."""
+        return str(self.said.get("seller", self.id))
+
+    @property
+    def prefix(self) -> str:
+        return str(self.said["prefix"])
+
+    @cached_property
+    def failures(self) -> Mapping[str, Failure]:
+        return _failures(self.said["errors"])
+
+    @cached_property
+    def hosts(self) -> tuple[re.Pattern[str], ...]:
+        """Patterns of the provider's host names; group `region` where it stands in them."""
+        return tuple(
+            re.compile(re.escape(host).replace(r"\{region\}", "(?P<region>[a-z0-9-]+)") + r"(?::\d+)?$")
+            for host in self.said["hosts"]
+        )
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One operation of one endpoint, with everything it inherits."""
+
+    id: str
+    path: Path
+    said: Mapping[str, Any]
+    provider: Provider | None
+    _library: Library = field(repr=False)
+
+    @property
+    def abstract(self) -> bool:
+        return bool(self.said.get("abstract"))
+
+    @property
+    def api(self) -> str:
+        """The row in the matrix."""
+        return str(self.said.get("api", self.id))
+
+    @property
+    def offer(self) -> str | None:
+        """The name of this API in a card's `apis`; None for an operation without a model."""
+        return self.said.get("offer")
+
+    @property
+    def dialect(self) -> str | None:
+        return self.said.get("dialect")
+
+    @property
+    def profile(self) -> Mapping[str, Any]:
+        return self.said.get("profile", {})
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        return self.said.get("request", {})
+
+    @property
+    def response(self) -> Mapping[str, Any]:
+        return self.said.get("response", {})
+
+    @property
+    def streams(self) -> bool:
+        return bool(self.response.get("framing"))
+
+    @property
+    def method(self) -> str:
+        return str(self.request["method"])
+
+    @property
+    def model_at(self) -> Mapping[str, str] | None:
+        """Where the model id stands: {path: name} or {body: pointer}; None without a model."""
+        return self.request.get("model")
+
+    @cached_property
+    def auth(self) -> Mapping[str, Any]:
+        """The provider's auth section with this contract's own merged over it."""
+        ours = self.said.get("auth", {})
+        return merge(self.provider.said["auth"] if self.provider else {}, ours)  # type: ignore[no-any-return]
+
+    @cached_property
+    def checks(self) -> tuple[str, ...]:
+        """The conditions in the order in which the provider checks them."""
+        said = self.said.get("checks")
+        if said is None and self.provider is not None:
+            said = self.provider.said["checks"]
+        return tuple(said or ())
+
+    @cached_property
+    def failures(self) -> Mapping[str, Failure]:
+        """The provider's errors with this contract's own over them."""
+        own = {key: value for key, value in self.said.get("errors", {}).items() if value is not None}
+        inherited = dict(self.provider.failures) if self.provider else {}
+        for key, value in self.said.get("errors", {}).items():
+            if value is None:
+                inherited.pop(key, None)
+        return {**inherited, **_failures(own)}
+
+    @cached_property
+    def rules(self) -> Mapping[str, Rule]:
+        """The rules by id, the implied ones first."""
+        rules = {each.id: each for each in self._implied()}
+        for key, value in self.said.get("rules", {}).items():
+            if value is not None:
+                rules[key] = _rule(self.id, key, value)
+        return rules
+
+    def _implied(self) -> Iterator[Rule]:
+        if self.abstract or not self.probes:
+            return
+        also = self.said.get("also", {})
+        probe = next(iter(self.probes))
+        texts = {
+            "status": f"A good request is answered with status {self.response.get('status')}.",
+            "headers": "The answer has the headers that the contract lists.",
+            "framing": "The body is framed as its content type says.",
+            "shape": "The answer has the shape that the contract lists.",
+            "order": f"The events come in the order {self.response.get('order')}.",
+        }
+        for name in IMPLIED:
+            if name == "order" and not self.streams:
+                continue
+            yield Rule(
+                id=name,
+                contract=self.id,
+                area="stream" if name in ("order", "framing") and self.streams else "wire",
+                level="must",
+                text=texts[name],
+                source=self.said["source"],
+                probe=probe,
+                check=f"implied_{name}",
+                arguments=MappingProxyType({}),
+                scope="answer",
+                needs=MappingProxyType({}),
+                broken_by=(),
+                also=tuple(also.get(name, ())),
+                reality=None,
+                not_checked=None,
+                implied=True,
+            )
+
+    @cached_property
+    def probes(self) -> Mapping[str, Mapping[str, Any]]:
+        """The probes by name; the first one is the plainest."""
+        return {key: value for key, value in self.said.get("probes", {}).items() if value is not None}
+
+    @cached_property
+    def exchanges(self) -> Mapping[str, Mapping[str, Any]]:
+        """The worked examples by name."""
+        return {key: value for key, value in self.said.get("exchanges", {}).items() if value is not None}
+
+    @cached_property
+    def paths(self) -> tuple[tuple[re.Pattern[str], str], ...]:
+        """Compiled patterns of the raw path, and the templates they came from."""
+        return tuple((_path_pattern(path), path) for path in self.request.get("paths", ()))
+
+    def match(self, method: str, raw_path: str) -> dict[str, str] | None:
+        """The path's parameters, percent-decoded, if this operation is asked; else None."""
+        if method != self.request.get("method"):
+            return None
+        return self.match_path(raw_path)
+
+    def match_path(self, raw_path: str) -> dict[str, str] | None:
+        """The same, whatever the method."""
+        from urllib.parse import unquote
+
+        for pattern, _ in self.paths:
+            found = pattern.match(raw_path)
+            if found:
+                return {key: unquote(value) for key, value in found.groupdict().items()}
+        return None
+
+    @cached_property
+    def request_shape(self) -> Shape | None:
+        """The shape of a request's body, closed if unknown members are refused; None without a body."""
+        schema = self.request.get("body")
+        if schema is None:
+            return None
+        return self._library.shape(schema, closed=self.request.get("unknown_members") == "refused")
+
+    @cached_property
+    def request_headers(self) -> Shape | None:
+        schema = self.request.get("headers")
+        return self._library.shape(schema) if schema is not None else None
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Shape]:
+        return {key: self._library.shape(value) for key, value in self.request.get("parameters", {}).items()}
+
+    @cached_property
+    def when(self) -> Shape | None:
+        """The shape of the bodies that this contract, of those at its path, answers."""
+        schema = self.request.get("when")
+        return self._library.shape(schema) if schema is not None else None
+
+    @cached_property
+    def response_shape(self) -> Shape | None:
+        schema = self.response.get("body")
+        return self._library.shape(schema) if schema is not None else None
+
+    @cached_property
+    def response_headers(self) -> Shape | None:
+        schema = self.response.get("headers")
+        return self._library.shape(schema) if schema is not None else None
+
+    @cached_property
+    def event_shapes(self) -> Mapping[str, Shape]:
+        return {key: self._library.shape(value) for key, value in self.response.get("events", {}).items()}
+
+
+@dataclass(frozen=True)
+class Card:
+    """What one model can do where one seller sells it."""
+
+    model: str
+    name: str
+    family: str
+    seller: str
+    path: Path
+    said: Mapping[str, Any]
+
+    @property
+    def ids(self) -> Mapping[str, str]:
+        """The model's id at each of the seller's providers."""
+        return self.said["ids"]  # type: ignore[no-any-return]
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        return self.said["claims"]  # type: ignore[no-any-return]
+
+    def claim(self, name: str) -> Mapping[str, Any] | None:
+        """The claim at `name` (`max_output`, `quotas.requests_per_minute`, `apis.converse`)."""
+        found: Any = self.claims
+        for part in name.split("."):
+            if not isinstance(found, Mapping) or part not in found:
+                return None
+            found = found[part]
+        return found  # type: ignore[no-any-return]
+
+    def value(self, name: str, reality: str = "documented") -> Any:
+        """What the claim is read as (or was observed to be, where `reality` is observed); None if not claimed."""
+        claim = self.claim(name)
+        if claim is None:
+            return None
+        if reality == "observed" and "observed" in claim:
+            return claim["observed"]["value"]
+        return claim["read_as"]
+
+    def offers(self, capability: str, reality: str = "documented") -> bool | None:
+        """Whether the card offers `input:image`, `api:converse`, `tier:flex`, `tools`, ...; None if it does not say."""
+        kind, _, name = capability.partition(":")
+        lists = {
+            "input": "input_modalities",
+            "output": "output_modalities",
+            "tier": "tiers",
+            "region": "regions",
+            "endpoint": "endpoints",
+        }
+        if kind in lists:
+            value = self.value(lists[kind], reality)
+            return None if value is None else name in value
+        if kind == "api":
+            value = self.value(f"apis.{name}", reality)
+            return None if value is None else bool(value)
+        value = self.value(kind, reality)
+        return None if value is None else bool(value)
+
+
+@dataclass(frozen=True)
+class Specs:
+    """Everything loaded."""
+
+    providers: Mapping[str, Provider]
+    contracts: Mapping[str, Contract]
+    cards: tuple[Card, ...]
+
+    def of(self, provider: str) -> list[Contract]:
+        """The provider's operations, in the order of their files."""
+        return [
+            each
+            for each in self.contracts.values()
+            if each.provider is not None and each.provider.id == provider and not each.abstract
+        ]
+
+    def card(self, provider: Provider, model: str) -> Card | None:
+        """The card of the model that `provider` knows as `model` (id or alias, any casing of an alias)."""
+        for card in self.cards:
+            if card.seller == provider.seller and provider.id in card.ids:
+                if card.ids[provider.id] == model:
+                    return card
+                if model.strip().lower() in (alias.lower() for alias in card.said.get("aliases", ())):
+                    return card
+        return None
+
+    def rule(self, name: str) -> Rule:
+        """The rule called `contract:id`. Raises KeyError with the closest names."""
+        contract, _, rule = name.partition(":")
+        if contract in self.contracts and rule in self.contracts[contract].rules:
+            return self.contracts[contract].rules[rule]
+        import difflib
+
+        known = [each.name for each in self.rules()]
+        close = difflib.get_close_matches(name, known, 3) or [each for each in known if each.endswith(f":{rule}")][:3]
+        raise KeyError(f"no rule {name!r}; closest: {', '.join(close) or 'none'}")
+
+    def rules(self) -> list[Rule]:
+        """Every rule of every operation."""
+        return [rule for each in self.contracts.values() if not each.abstract for rule in each.rules.values()]
+
+
+class Library:
+    """The files of all folders, read once, and the shapes compiled from them."""
+
+    def __init__(self) -> None:
+        self._documents: dict[str, Any] = {}
+        self._roots: dict[str, Path] = {}
+
+    def uri(self, path: Path) -> str:
+        return "spec://" + path.resolve().as_posix()
+
+    def document(self, path: Path) -> Any:
+        """The file's content with every $ref made absolute."""
+        uri = self.uri(path)
+        if uri not in self._documents:
+            self._documents[uri] = read(path)
+        return self._documents[uri]
+
+    def shape(self, schema: Any, closed: bool = False) -> Shape:
+        """A compiled schema; `closed` adds that no object may have members it does not list."""
+        if closed:
+            return Shape(close(schema), self._retrieve_closed)
+        return Shape(schema, self._retrieve)
+
+    def _retrieve(self, uri: str) -> Any:
+        path = uri.removeprefix("closed:").removeprefix("spec://").split("#")[0]
+        document = self.document(Path(path))
+        return absolute(document, self.uri(Path(path)))
+
+    def _retrieve_closed(self, uri: str) -> Any:
+        return close(self._retrieve(uri))
+
+
+def absolute(schema: Any, base: str) -> Any:
+    """`schema` with every $ref made absolute against the file `base`."""
+    if isinstance(schema, dict):
+        result = {key: absolute(value, base) for key, value in schema.items()}
+        ref = schema.get("$ref")
+        if isinstance(ref, str) and not ref.startswith("spec://"):
+            target, _, fragment = ref.partition("#")
+            uri = "spec://" + (Path(base.removeprefix("spec://")).parent / target).resolve().as_posix() if target else base
+            result["$ref"] = f"{uri}#{fragment}"
+        return result
+    if isinstance(schema, list):
+        return [absolute(value, base) for value in schema]
+    return schema
+
+
+def close(schema: Any) -> Any:
+    """`schema` with `additionalProperties: false` wherever it lists properties and does not say otherwise."""
+    if isinstance(schema, list):
+        return [close(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    result = {
+        key: ({name: close(each) for name, each in value.items()} if key in ("properties", "$defs") else close(value))
+        if key not in ("const", "enum", "default", "examples", "required")
+        else value
+        for key, value in schema.items()
+    }
+    if isinstance(result.get("$ref"), str) and result["$ref"].startswith("spec://"):
+        result["$ref"] = "closed:" + result["$ref"]
+    if "properties" in result and "additionalProperties" not in result:
+        result["additionalProperties"] = False
+    return result
+
+
+def merge(base: Any, patch: Any) -> Any:
+    """JSON Merge Patch (RFC 7396), except that nulls inside shapes and bodies are only removals at known keys."""
+    if not isinstance(patch, Mapping) or not isinstance(base, Mapping):
+        return patch
+    result = dict(base)
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merge(result.get(key), value)
+    return result
+
+
+def fill(template: Any, values: Mapping[str, Any]) -> Any:
+    """`template` with every {name} of its strings replaced from `values`; unknown names stay.
+
+    A string that is nothing but one placeholder becomes the value itself, whatever its type.
+    """
+    if isinstance(template, str):
+        whole = re.fullmatch(r"\{(\w+)\}", template)
+        if whole and whole[1] in values:
+            return values[whole[1]]
+        return re.sub(
+            r"\{(\w+)\}", lambda found: str(values[found[1]]) if found[1] in values else found[0], template
+        )
+    if isinstance(template, Mapping):
+        return {key: fill(value, values) for key, value in template.items()}
+    if isinstance(template, list):
+        return [fill(value, values) for value in template]
+    return template
+
+
+def _path_pattern(template: str) -> re.Pattern[str]:
+    parts = re.split(r"\{(\w+)\}", template)
+    pattern = "".join(
+        re.escape(part) if index % 2 == 0 else f"(?P<{part}>[^/?]+)" for index, part in enumerate(parts)
+    )
+    return re.compile(f"^{pattern}$")
+
+
+def _failures(said: Mapping[str, Any]) -> dict[str, Failure]:
+    return {
+        key: Failure(
+            id=key,
+            status=value["status"],
+            code=value.get("code"),
+            when=tuple({"condition": each} if isinstance(each, str) else each for each in value.get("when", ())),
+            headers=value.get("headers", {}),
+            body=value["body"],
+            in_stream=value.get("in_stream"),
+            reality=value.get("reality"),
+            source=value["source"],
+        )
+        for key, value in said.items()
+    }
+
+
+def _rule(contract: str, name: str, said: Mapping[str, Any]) -> Rule:
+    return Rule(
+        id=name,
+        contract=contract,
+        area=said["area"],
+        level=said["level"],
+        text=said["text"],
+        source=said["source"],
+        probe=said.get("probe"),
+        check=said.get("check", name).replace("-", "_"),
+        arguments=said.get("with", {}),
+        scope=said.get("scope", "probe"),
+        needs=said.get("needs", {}),
+        broken_by=tuple(said.get("broken_by", ())),
+        also=tuple(said.get("also", ())),
+        reality=said.get("reality"),
+        not_checked=said.get("not_checked"),
+    )
+
+
+def files(folder: Path, kind: str) -> list[Path]:
+    """The YAML files of one kind (`providers`, `contracts`, `cards`, `shapes`) below `folder`."""
+    return sorted((folder / kind).rglob("*.yaml"))
+
+
+def load(folders: Iterable[Path | str] = ()) -> Specs:
+    """The specs of this package and of every folder given beside it.
+
+    Raises SpecError for the first file that is not in the format; it names file, line, what was
+    expected and what stands there.
+    """
+    library = Library()
+    roots = [SPECS, *(Path(each) for each in folders)]
+    for root in roots:
+        if not root.is_dir():
+            raise SpecError(root, None, "expected a folder of specs (providers/, contracts/, cards/), got none")
+    schemas = {
+        kind: library.shape({"$ref": library.uri(SPECS / "schema" / f"{kind}.yaml")})
+        for kind in ("contract", "provider", "card")
+    }
+    providers: dict[str, Provider] = {}
+    raw: dict[str, tuple[Path, dict[str, Any]]] = {}
+    cards: list[Card] = []
+    for root in roots:
+        for path in files(root, "providers"):
+            said = _checked(library, schemas["provider"], path)
+            providers[said["provider"]] = Provider(said["provider"], path, said)
+        for path in files(root, "contracts"):
+            said = _checked(library, schemas["contract"], path)
+            if said["contract"] in raw:
+                first = raw[said["contract"]][0]
+                raise SpecError(path, line_of(path, "/contract"), f"contract {said['contract']!r} stands in {first} too")
+            raw[said["contract"]] = path, said
+        for path in files(root, "cards"):
+            said = _checked(library, schemas["card"], path)
+            for seller, card in said["cards"].items():
+                cards.append(Card(said["model"], said["name"], said.get("family", ""), seller, path, card))
+    whole = library.shape({"$ref": library.uri(SPECS / "schema" / "contract.yaml") + "#/$defs/WholeRule"})
+    resolved: dict[str, dict[str, Any]] = {}
+    contracts = {}
+    for name, (path, said) in raw.items():
+        full = _resolve(name, raw, resolved, library, ())
+        provider = None
+        if not said.get("abstract") or "provider" in full:
+            if full.get("provider") not in providers:
+                raise SpecError(
+                    path,
+                    line_of(path, "/provider"),
+                    f"provider: expected one of {', '.join(sorted(providers))}, got {full.get('provider')!r}",
+                )
+            provider = providers[full["provider"]]
+        contract = Contract(name, path, full, provider, library)
+        _check_rules(contract, whole)
+        contracts[name] = contract
+    return Specs(providers, contracts, tuple(cards))
+
+
+def _checked(library: Library, shape: Shape, path: Path) -> dict[str, Any]:
+    said = library.document(path)
+    for found in shape.mismatches(said):
+        at = found.at if found.keyword != "required" else found.at.rsplit("/", 1)[0]
+        raise SpecError(path, line_of(path, at), str(found))
+    return said  # type: ignore[no-any-return]
+
+
+def _check_rules(contract: Contract, whole: Shape) -> None:
+    """What a rule needs once everything is inherited: all its words, a probe that exists, or why not."""
+    for name, rule in contract.said.get("rules", {}).items():
+        if rule is None:
+            continue
+        where = f"/rules/{name}"
+        for found in whole.mismatches(rule):
+            raise SpecError(contract.path, line_of(contract.path, where), f"{where}{found}")
+        if not contract.abstract and rule.get("probe") and rule["probe"] not in contract.probes:
+            known = ", ".join(contract.probes) or "none"
+            raise SpecError(
+                contract.path,
+                line_of(contract.path, f"{where}/probe"),
+                f"{where}/probe: expected one of {known}, got {rule['probe']!r}",
+            )
+
+
+def _resolve(
+    name: str,
+    raw: Mapping[str, tuple[Path, dict[str, Any]]],
+    done: dict[str, dict[str, Any]],
+    library: Library,
+    chain: tuple[str, ...],
+) -> dict[str, Any]:
+    if name in done:
+        return done[name]
+    path, said = raw[name]
+    if name in chain:
+        raise SpecError(path, line_of(path, "/extends"), f"extends goes in a circle: {' -> '.join([*chain, name])}")
+    own = dict(said)
+    for section, member in _SHAPED:
+        if member in own.get(section, {}):
+            own[section] = {**own[section], member: absolute(own[section][member], library.uri(path))}
+    base = own.get("extends")
+    if base is not None:
+        if base not in raw:
+            raise SpecError(path, line_of(path, "/extends"), f"extends: expected a known contract, got {base!r}")
+        parent = {
+            key: value
+            for key, value in _resolve(base, raw, done, library, (*chain, name)).items()
+            if key not in ("abstract", "extends")
+        }
+        own = _extend(parent, own)
+    done[name] = own
+    return own
+
+
+def _extend(parent: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """`own` over `parent`: sections merge, shapes and exchanges are replaced whole."""
+    result: dict[str, Any] = dict(parent)
+    for key, value in own.items():
+        if key in ("request", "response") and isinstance(value, Mapping):
+            base = dict(result.get(key, {}))
+            for name, member in value.items():
+                base[name] = merge(base.get(name), member) if name in ("headers", "send", "events") else member
+            result[key] = base
+        elif key in ("errors", "rules", "exchanges", "probes"):
+            base = dict(result.get(key, {}))
+            for name, member in value.items():
+                base[name] = {**base.get(name, {}), **member} if member is not None and base.get(name) else member
+            result[key] = base
+        else:
+            result[key] = merge(result.get(key), value)
+    return result

@@ -1,0 +1,174 @@
+"""What was asked and what came back, in no provider's words.
+
+A dialect translates between these values and one API's JSON; the simulated model
+reads a `Turn` and gives a `Reply`; rules compare replies. Nothing here knows a wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant", "tool"]
+MediaKind = Literal["image", "document", "audio", "video"]
+Finish = Literal["stop", "length", "tool_calls", "stop_sequence", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words of a message or an answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An image, document, audio or video; `format` is the short name (png, pdf, wav).
+
+    Exactly one of `data` (the decoded bytes) and `url` is set. `data` is None with
+    `url` None when the request's base64 was not decodable.
+    """
+
+    kind: MediaKind
+    format: str | None
+    data: bytes | None = None
+    url: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool; `arguments` is the parsed JSON (an object in a right call).
+
+    When the arguments came as text that is no JSON, `arguments` is that text.
+    """
+
+    id: str
+    name: str
+    arguments: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What the application answers to the call `id`."""
+
+    id: str
+    parts: tuple[Text | Media, ...]
+    error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """The model's trace before its answer; `signature` where the API signs it."""
+
+    text: str
+    signature: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The model declines, in the API's own member for that."""
+
+    text: str
+
+
+Part = Text | Media | ToolCall | ToolResult | Reasoning | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message. Tool results stand in messages of role `tool`, whatever the API."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """The message's words, joined."""
+        return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function on offer; `schema` is the JSON Schema of its arguments."""
+
+    name: str
+    description: str = ""
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    strict: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """`auto`, `any` (some tool must be called), `none`, or `named` with `name`."""
+
+    mode: Literal["auto", "any", "none", "named"]
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFormat:
+    """The form of the answer: any JSON object (`schema` None) or one that fits `schema`."""
+
+    schema: Mapping[str, Any] | None = None
+    name: str = "answer"
+    strict: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One request for a completion. None means: the caller did not say."""
+
+    messages: tuple[Message, ...]
+    model: str | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    output: OutputFormat | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    n: int = 1
+    stream: bool = False
+    reasoning: str | None = None
+    """The effort asked for (`low`, `high`, ...); `none` asks for no reasoning."""
+    tier: str | None = None
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    """What only one dialect knows and needs again, by its name on that wire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens; `output` includes `reasoning`, `input` includes neither cache count."""
+
+    input: int
+    output: int
+    reasoning: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer: parts in order, why it ended, what it cost.
+
+    `finish` and `usage` are None when the wire did not say.
+    """
+
+    parts: tuple[Part, ...]
+    finish: Finish | None = None
+    usage: Usage | None = None
+    stop_sequence: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The answer's words, joined."""
+        return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tools called, in order."""
+        return tuple(part for part in self.parts if isinstance(part, ToolCall))
