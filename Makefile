@@ -55,7 +55,7 @@ clean:
 	@touch $@
 
 $(NODE_INSTALLED): $(NODE_CLIENTS)/package-lock.json
-	@command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] < 20)' || { \
+	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { \
 		echo "Expected Node >= 20 with npm, got $$(node --version 2>/dev/null || echo none)." >&2; \
 		echo 'The tests run the JavaScript clients. Install Node; on Debian 13: apt-get install nodejs npm' >&2; \
 		exit 1; }
