@@ -1,0 +1,581 @@
+"""Converse and ConverseStream of bedrock-runtime.
+
+A stream is a plain answer taken apart, and `fold` puts it together again before it is
+parsed, so each block is written once and read once.
+
+The profile:
+
+    finish        neutral finish word -> stopReason
+    ids           tool_call: {prefix, length, alphabet} of a toolUseId
+    padding       {member, alphabet, shortest, longest}: each event carries a beginning of
+                  `alphabet` of random length under `member`; null for none
+    sorted        whether the members of every object come in alphabetical order
+    usage_extras  further members of usage: the words cache_read and cache_write stand for
+                  those counts, what is no text for itself
+
+The request does not say whether it is streamed; the path does, so `read` leaves
+`Turn.stream` False and `write` does not look at it. Redacted reasoning is a `Reasoning` without text
+whose signature is the redacted content. Top-level members that no field of `Turn` has go
+into `extras` by their names, and `extras["blocks"]` is the frozenset of kinds of blocks
+and tools that no part stands for (cachePoint, guardContent, systemTool, ...); it is absent
+when there were none. Words inside such blocks are read as `Text`. `write` makes no such blocks.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from itertools import groupby, takewhile
+from operator import or_
+from typing import Any, get_args
+
+from conformance.dialects import Context, Profile
+from conformance.exchange import Event
+from conformance.values import (
+    Finish,
+    Media,
+    MediaKind,
+    Message,
+    OutputFormat,
+    Part,
+    Reasoning,
+    Refusal,
+    Reply,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    Turn,
+    Usage,
+)
+
+JSON = dict[str, Any]
+
+MEDIA: tuple[MediaKind, ...] = get_args(MediaKind)
+CARRIED = frozenset({*MEDIA, "text", "json", "toolUse", "toolResult", "reasoningContent", "toolSpec"})
+READ = frozenset({"messages", "system", "inferenceConfig", "toolConfig", "serviceTier", "outputConfig"})
+
+
+def read(body: Mapping[str, Any], profile: Profile) -> Turn:
+    """The turn that `body` asks for; all of `system` becomes one message at the head."""
+    limits = _object(body.get("inferenceConfig"))
+    tools = _object(body.get("toolConfig"))
+    output = _object(body.get("outputConfig"))
+    extras = {name: value for name, value in body.items() if name not in READ}
+    if kinds := frozenset(_kinds(body)) - CARRIED:
+        extras["blocks"] = kinds
+    return Turn(
+        messages=tuple(_read_messages(body)),
+        tools=tuple(_read_tools(tools.get("tools"))),
+        tool_choice=_read_choice(tools.get("toolChoice")),
+        max_tokens=limits.get("maxTokens"),
+        stop=tuple(_list(limits.get("stopSequences"))),
+        temperature=limits.get("temperature"),
+        top_p=limits.get("topP"),
+        output=_read_output(output.get("textFormat")),
+        reasoning=output.get("effort"),
+        tier=_object(body.get("serviceTier")).get("type"),
+        extras=extras,
+    )
+
+
+def write(turn: Turn, profile: Profile) -> JSON:
+    """The body that asks for `turn`, with the messages at its head of role system as `system`.
+
+    Raises ValueError for what the API has no member for.
+    """
+    for name, said in _beyond(turn):
+        raise ValueError(
+            f"converse: expected a turn that Converse has members for, got {name} = {said!r};"
+            " leave it out or ask another API"
+        )
+    system = list(takewhile(lambda message: message.role == "system", turn.messages))
+    return {
+        "messages": list(_write_messages(turn.messages[len(system) :])),
+        **_unless_empty(
+            system=[_write_part(part) for message in system for part in message.parts],
+            inferenceConfig=_unless_empty(
+                maxTokens=turn.max_tokens,
+                temperature=turn.temperature,
+                topP=turn.top_p,
+                stopSequences=list(turn.stop),
+            ),
+            toolConfig=_write_tools(turn),
+            outputConfig=_unless_empty(
+                textFormat=_write_output(turn.output) if turn.output else None, effort=turn.reasoning
+            ),
+            serviceTier={"type": turn.tier} if turn.tier is not None else None,
+        ),
+        **{name: value for name, value in turn.extras.items() if name != "blocks"},
+    }
+
+
+def render(
+    body: Mapping[str, Any], replies: Sequence[Reply], context: Context, profile: Profile
+) -> dict[str, Any]:
+    """The answer to `body`; `replies` holds exactly one."""
+    return _ordered(_answer(body, replies, context, profile), profile)
+
+
+def parse(answer: Any, profile: Profile) -> list[Reply]:
+    """The one reply in `answer`; none if there is no message in it."""
+    match answer:
+        case {"output": {"message": {"content": content}}}:
+            stop = answer.get("stopReason")
+            return [Reply(_read_parts(content), _finish(stop, profile), _read_usage(answer.get("usage")))]
+    return []
+
+
+def stream(
+    body: Mapping[str, Any], replies: Sequence[Reply], context: Context, profile: Profile
+) -> Iterator[Event]:
+    """The events of the answer that `render` gives."""
+    for name, data in _take_apart(_answer(body, replies, context, profile), context.split):
+        yield Event(name, _ordered(data | _padding(context, profile), profile))
+
+
+def fold(events: Iterable[Event], profile: Profile) -> list[Reply]:
+    """The one reply that `events` add up to; none if no message began."""
+    return parse(_put_together(events), profile)
+
+
+# Requests
+
+
+def _read_messages(body: Mapping[str, Any]) -> Iterator[Message]:
+    if parts := _read_parts(body.get("system")):
+        yield Message("system", parts)
+    for message in _list(body.get("messages")):
+        match message:
+            case {"role": "user", **rest}:
+                yield from _read_user(_read_parts(rest.get("content")))
+            case {"role": "system" | "assistant" as role, **rest}:
+                yield Message(role, _read_parts(rest.get("content")))
+
+
+def _read_user(parts: tuple[Part, ...]) -> Iterator[Message]:
+    """The user's message, with each tool result in a message of its own."""
+    if not parts:
+        yield Message("user", ())
+    for results, run in groupby(parts, key=lambda part: isinstance(part, ToolResult)):
+        if results:
+            yield from (Message("tool", (part,)) for part in run)
+        else:
+            yield Message("user", tuple(run))
+
+
+def _write_messages(messages: Sequence[Message]) -> Iterator[JSON]:
+    # All results of one assistant message have to come back in one user message. What the
+    # user says next stays apart: Mistral models want results alone (pydantic-ai 2.68.0).
+    for results, run in groupby(messages, key=lambda message: message.role == "tool"):
+        if results:
+            parts = (part for message in run for part in message.parts)
+            yield {"role": "user", "content": [_write_part(part) for part in parts]}
+        else:
+            for message in run:
+                yield {"role": message.role, "content": [_write_part(part) for part in message.parts]}
+
+
+def _read_tools(tools: Any) -> Iterator[Tool]:
+    for tool in _list(tools):
+        match tool:
+            case {"toolSpec": {"name": str(name), **rest}}:
+                schema = _object(_object(rest.get("inputSchema")).get("json"))
+                strict = rest.get("strict")
+                described = _string(rest, "description") or ""
+                yield Tool(name, described, schema, strict if isinstance(strict, bool) else None)
+
+
+def _write_tools(turn: Turn) -> JSON:
+    return _unless_empty(
+        tools=[
+            {
+                "toolSpec": {
+                    "name": tool.name,
+                    "inputSchema": {"json": dict(tool.schema)},
+                    **_unless_empty(description=tool.description, strict=tool.strict),
+                }
+            }
+            for tool in turn.tools
+        ],
+        toolChoice=_write_choice(turn.tool_choice) if turn.tool_choice else None,
+    )
+
+
+def _read_choice(choice: Any) -> ToolChoice | None:
+    match choice:
+        case {"tool": {"name": str(name)}}:
+            return ToolChoice("named", name)
+        case {"any": _}:
+            return ToolChoice("any")
+        case {"auto": _}:
+            return ToolChoice("auto")
+    return None
+
+
+def _write_choice(choice: ToolChoice) -> JSON:
+    return {"tool": {"name": choice.name}} if choice.mode == "named" else {choice.mode: {}}
+
+
+def _read_output(form: Any) -> OutputFormat | None:
+    match form:
+        case {"structure": {"jsonSchema": {"schema": str(text), **rest}}}:
+            schema = _parsed(text)
+            name = _string(rest, "name") or OutputFormat().name
+            return OutputFormat(schema if isinstance(schema, dict) else None, name)
+    return None
+
+
+def _write_output(output: OutputFormat) -> JSON:
+    schema = {"type": "object"} if output.schema is None else output.schema
+    named = {"schema": _text(schema), "name": output.name}
+    return {"type": "json_schema", "structure": {"jsonSchema": named}}
+
+
+def _kinds(body: Mapping[str, Any]) -> Iterator[str]:
+    """The kinds of all blocks and tools of a request."""
+    yield from _block_kinds(body.get("system"))
+    yield from _block_kinds(_object(body.get("toolConfig")).get("tools"))
+    for message in _list(body.get("messages")):
+        yield from _block_kinds(_object(message).get("content"))
+
+
+def _block_kinds(blocks: Any) -> Iterator[str]:
+    for block in _list(blocks):
+        yield from _object(block)
+        yield from _block_kinds(_object(_object(block).get("toolResult")).get("content"))
+
+
+def _beyond(turn: Turn) -> Iterator[tuple[str, Any]]:
+    """What the turn asks for that no member of a request can say."""
+    if turn.tool_choice and turn.tool_choice.mode == "none":
+        yield "tool_choice", turn.tool_choice.mode
+    if turn.parallel_tool_calls is not None:
+        yield "parallel_tool_calls", turn.parallel_tool_calls
+    if turn.seed is not None:
+        yield "seed", turn.seed
+    if turn.n != 1:
+        yield "n", turn.n
+
+
+# Blocks
+
+
+def _read_parts(blocks: Any) -> tuple[Part, ...]:
+    parts = (_read_block(block) for block in _list(blocks))
+    return tuple(part for part in parts if part is not None)
+
+
+def _read_block(block: Any) -> Part | None:
+    """The part that a block stands for; None if it holds nothing for a model to read."""
+    match block:
+        case {"text": str(text)}:
+            return Text(text)
+        case {"json": value}:
+            return Text(_text(value))
+        case {"toolUse": {"name": str(name), **call}}:
+            return ToolCall(_string(call, "toolUseId") or "", name, call.get("input"))
+        case {"toolResult": {"toolUseId": str(id), **result}}:
+            return _read_result(id, result)
+        case {"reasoningContent": {"reasoningText": {"text": str(text), **rest}}}:
+            return Reasoning(text, _string(rest, "signature"))
+        case {"reasoningContent": {"redactedContent": str(blob)}}:
+            return Reasoning("", blob)
+        case {"citationsContent": {"content": [_, *_] as words}} | {"searchResult": {"content": words}}:
+            return Text("".join(part.text for part in _read_parts(words) if isinstance(part, Text)))
+        case {"guardContent": {"text": {"text": str(text)}}}:
+            return Text(text)
+        case {"guardContent": {"image": _} as guarded}:
+            return _read_media(guarded)
+    return _read_media(block)
+
+
+def _write_part(part: Part) -> JSON:
+    match part:
+        case Text(text) | Refusal(text):
+            return {"text": text}
+        case Media():
+            return _write_media(part)
+        case ToolCall(id, name, arguments):
+            return {"toolUse": {"toolUseId": id, "name": name, "input": arguments}}
+        case ToolResult(id, parts, error):
+            content = [_write_part(inner) for inner in parts]
+            status = {"status": "error"} if error else {}
+            return {"toolResult": {"toolUseId": id, "content": content, **status}}
+        case Reasoning("", str(blob)):
+            return {"reasoningContent": {"redactedContent": blob}}
+        case Reasoning(text, signature):
+            signed = {} if signature is None else {"signature": signature}
+            return {"reasoningContent": {"reasoningText": {"text": text, **signed}}}
+
+
+def _read_result(id: str, result: Mapping[Any, Any]) -> ToolResult:
+    parts = tuple(part for part in _read_parts(result.get("content")) if isinstance(part, Text | Media))
+    return ToolResult(id, parts, error=result.get("status") == "error")
+
+
+def _read_media(block: Any) -> Media | None:
+    for kind in MEDIA:
+        media = _object(_object(block).get(kind))
+        if "source" in media:
+            data, url = _read_source(media["source"])
+            return Media(kind, _string(media, "format"), data, url, _string(media, "name"))
+    return None
+
+
+def _read_source(source: Any) -> tuple[bytes | None, str | None]:
+    match source:
+        case {"s3Location": {"uri": str(url)}}:
+            return None, url
+        case {"bytes": str(blob)}:
+            return _decoded(blob), None
+        case {"text": str(text)}:
+            return _encoded(text), None
+        case {"content": words}:
+            said = (part.text for part in _read_parts(words) if isinstance(part, Text))
+            return _encoded("".join(said)), None
+    return None, None
+
+
+def _write_media(media: Media) -> JSON:
+    if media.data is not None:
+        source: JSON = {"bytes": base64.b64encode(media.data).decode()}
+    elif media.url is not None and media.url.startswith("s3:"):
+        source = {"s3Location": {"uri": media.url}}
+    else:
+        raise ValueError(
+            f"converse: expected an {media.kind} with data or an s3: url, got url {media.url!r};"
+            " fetch it and give its bytes"
+        )
+    return {media.kind: {**_unless_empty(format=media.format, name=media.name), "source": source}}
+
+
+# Answers
+
+
+def _answer(body: Mapping[str, Any], replies: Sequence[Reply], context: Context, profile: Profile) -> JSON:
+    (reply,) = replies
+    content = [_write_part(_with_id(part, context, profile)) for part in reply.parts]
+    answer: JSON = {
+        "output": {"message": {"role": "assistant", "content": content}},
+        "metrics": {"latencyMs": context.latency_ms},
+    }
+    if reply.finish is not None:
+        answer["stopReason"] = profile["finish"][reply.finish]
+    if reply.usage is not None:
+        answer["usage"] = _write_usage(reply.usage, profile)
+    if context.tier is not None:
+        answer["serviceTier"] = {"type": context.tier}
+    if "performanceConfig" in body:
+        answer["performanceConfig"] = body["performanceConfig"]
+    return answer
+
+
+def _with_id(part: Part, context: Context, profile: Profile) -> Part:
+    if isinstance(part, ToolCall) and not part.id:
+        form = profile["ids"]["tool_call"]
+        made = form["prefix"] + context.ids.token(form["length"], form["alphabet"])
+        return ToolCall(made, part.name, part.arguments)
+    return part
+
+
+def _read_usage(usage: Any) -> Usage | None:
+    match usage:
+        case {"inputTokens": int(input), "outputTokens": int(output), **rest}:
+            return Usage(
+                input,
+                output,
+                cache_read=_count(rest, "cacheReadInputTokens"),
+                cache_write=_count(rest, "cacheWriteInputTokens"),
+            )
+    return None
+
+
+def _write_usage(usage: Usage, profile: Profile) -> JSON:
+    counts = {"cache_read": usage.cache_read, "cache_write": usage.cache_write}
+    extras = profile["usage_extras"].items()
+    return {
+        "inputTokens": usage.input,
+        "outputTokens": usage.output,
+        "totalTokens": usage.input + usage.output + usage.cache_read + usage.cache_write,
+        **({"cacheReadInputTokens": usage.cache_read} if usage.cache_read else {}),
+        **({"cacheWriteInputTokens": usage.cache_write} if usage.cache_write else {}),
+        **{name: counts[value] if isinstance(value, str) else value for name, value in extras},
+    }
+
+
+def _finish(stop: Any, profile: Profile) -> Finish | None:
+    return next((word for word, wire in profile["finish"].items() if wire == stop), None)
+
+
+# Streams
+
+
+def _take_apart(answer: JSON, split: Callable[[str], Sequence[str]]) -> Iterator[tuple[str, JSON]]:
+    message = answer["output"]["message"]
+    yield "messageStart", {"role": message["role"]}
+    for index, block in enumerate(message["content"]):
+        start, deltas = _pieces(block, split)
+        if start is not None:
+            yield "contentBlockStart", {"contentBlockIndex": index, "start": start}
+        for delta in deltas:
+            yield "contentBlockDelta", {"contentBlockIndex": index, "delta": delta}
+        yield "contentBlockStop", {"contentBlockIndex": index}
+    yield "messageStop", _only(answer, "stopReason")
+    yield "metadata", _only(answer, "metrics", "usage", "serviceTier", "performanceConfig")
+
+
+def _pieces(block: JSON, split: Callable[[str], Sequence[str]]) -> tuple[JSON | None, list[JSON]]:
+    """The start of a block (None where it has none) and its deltas, at least one."""
+    match block:
+        case {"text": text}:
+            return None, [{"text": piece} for piece in split(text) or [""]]
+        case {"reasoningContent": {"reasoningText": {"text": text, **signature}}}:
+            pieces = [{"text": piece} for piece in split(text) or [""]] + ([signature] if signature else [])
+            return None, [{"reasoningContent": piece} for piece in pieces]
+        case {"reasoningContent": _}:
+            return None, [block]
+        case {"toolUse": {"input": arguments, **start}}:
+            text = arguments if isinstance(arguments, str) else _text(arguments)
+            return {"toolUse": start}, [{"toolUse": {"input": piece}} for piece in _fragments(text)]
+        case {"toolResult": {"content": content, **start}}:
+            return {"toolResult": start}, [{"toolResult": [piece]} for piece in content]
+        case {"image": {"source": source, **start}}:
+            return {"image": start}, [{"image": {"source": source}}]
+    raise ValueError(f"converse: expected a part that a stream can carry, got {', '.join(block)}")
+
+
+def _fragments(text: str) -> list[str]:
+    """An empty fragment, then `text` in at most three."""
+    size = max(1, -(-len(text) // 3))
+    return ["", *(text[at : at + size] for at in range(0, len(text), size))]
+
+
+def _put_together(events: Iterable[Event]) -> JSON:
+    """The plain answer to which a stream adds up, without `output` if no message began."""
+    answer: JSON = {}
+    starts: dict[int, JSON] = {}
+    deltas: dict[int, list[JSON]] = {}
+    for event in events:
+        match event.name, event.data:
+            case "messageStart", _:
+                answer.setdefault("output", {})
+            case "contentBlockStart", {"contentBlockIndex": int(index), "start": dict(start)}:
+                starts[index] = start
+            case "contentBlockDelta", {"contentBlockIndex": int(index), "delta": dict(delta)}:
+                deltas.setdefault(index, []).append(delta)
+            case "messageStop" | "metadata", dict(rest):
+                answer |= _only(rest, "stopReason", "metrics", "usage")
+    if starts or deltas or "output" in answer:
+        indices = sorted(starts.keys() | deltas.keys())
+        content = [_block(starts.get(index, {}), deltas.get(index, [])) for index in indices]
+        answer["output"] = {"message": {"content": content}}
+    return answer
+
+
+def _block(start: JSON, deltas: list[JSON]) -> JSON:
+    """The block that a start and its deltas make; an empty one if they make none."""
+    match start:
+        case {"toolUse": dict(call)}:
+            text = "".join(_strings(_inner(deltas, "toolUse"), "input"))
+            return {"toolUse": {**call, "input": _parsed(text) if text else {}}}
+        case {"toolResult": dict(result)}:
+            pieces = (piece for delta in deltas for piece in _list(delta.get("toolResult")))
+            return {"toolResult": {**result, "content": list(pieces)}}
+        case {"image": dict(image)}:
+            return {"image": reduce(or_, _inner(deltas, "image"), image)}
+    if thoughts := _inner(deltas, "reasoningContent"):
+        return {"reasoningContent": _thought(thoughts)}
+    words = list(_strings(deltas, "text"))
+    return {"text": "".join(words)} if words else {}
+
+
+def _thought(deltas: list[JSON]) -> JSON:
+    if redacted := "".join(_strings(deltas, "redactedContent")):
+        return {"redactedContent": redacted}
+    signature = "".join(_strings(deltas, "signature"))
+    return {"reasoningText": {"text": "".join(_strings(deltas, "text")), "signature": signature or None}}
+
+
+# JSON
+
+
+def _inner(deltas: list[JSON], name: str) -> list[JSON]:
+    return [delta[name] for delta in deltas if isinstance(delta.get(name), dict)]
+
+
+def _strings(objects: list[JSON], name: str) -> Iterator[str]:
+    return (value for each in objects if isinstance(value := each.get(name), str))
+
+
+def _padding(context: Context, profile: Profile) -> JSON:
+    form = profile["padding"]
+    if form is None:
+        return {}
+    length = context.ids.number(form["shortest"], form["longest"])
+    return {form["member"]: form["alphabet"][:length]}
+
+
+def _ordered(members: JSON, profile: Profile) -> JSON:
+    return {name: _sorted(members[name]) for name in sorted(members)} if profile["sorted"] else members
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _string(members: Mapping[Any, Any], name: str) -> str | None:
+    value = members.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _count(members: Mapping[Any, Any], name: str) -> int:
+    value = members.get(name)
+    return value if isinstance(value, int) else 0
+
+
+def _only(members: Mapping[Any, Any], *names: str) -> JSON:
+    return {name: members[name] for name in names if name in members}
+
+
+def _unless_empty(**members: Any) -> JSON:
+    """The members that say something: not None, and no empty text, list or object."""
+    return {name: value for name, value in members.items() if value is not None and value not in ("", [], {})}
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _parsed(text: str) -> Any:
+    """The JSON that `text` holds, or `text` itself if it holds none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _encoded(text: str) -> bytes:
+    # JSON can hold half of a surrogate pair, UTF-8 cannot.
+    return text.encode(errors="replace")
+
+
+def _decoded(blob: str) -> bytes | None:
+    try:
+        return base64.b64decode(blob, validate=True)
+    except (ValueError, binascii.Error):
+        return None
