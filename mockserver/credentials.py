@@ -1,0 +1,117 @@
+"""The keys of one mock: made once, kept in mock.json, the only ones that pass in strict mode."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Credentials", "from_dict", "make_credentials", "to_dict"]
+
+DEFAULT_KIND = "api"
+OTHER_KINDS = ("account", "app", "api-free", "scoped", "no-funds")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Every key that is good, and the one region they are good in.
+
+    `key_pairs` is access key id -> secret, `puter_tokens` is token -> kind (`account`,
+    `app`, `api`, `api-free`, `scoped`, `no-funds`). The repr shows the region only.
+    """
+
+    region: str
+    bearer: tuple[str, ...] = field(repr=False)
+    key_pairs: Mapping[str, str] = field(repr=False)
+    puter_tokens: Mapping[str, str] = field(repr=False)
+
+
+def make_credentials(region: str, entropy: Callable[[int], bytes], *, key_prefix: str) -> Credentials:
+    """New keys: one bearer key, one access key pair, one Puter token of each kind.
+
+    `entropy(n)` gives n bytes (`os.urandom`, or seeded bytes for the same keys again).
+    `key_prefix` begins the bearer key, as the provider's file says (`auth.bearer.prefixes`).
+    """
+    account = int.from_bytes(entropy(8), "big") % 10**12
+    user = f"BedrockAPIKey-{entropy(2).hex()}-at-{account:012d}:"
+    bearer = key_prefix + base64.b64encode(user.encode() + base64.b64encode(entropy(36))).decode()
+    access_key = "AKIA" + base64.b32encode(entropy(10)).decode()
+    secret = base64.b64encode(entropy(30)).decode()
+    signing_key = entropy(32)
+    tokens = {
+        _jwt({"kind": kind, "uuid": entropy(16).hex()}, signing_key): kind
+        for kind in (DEFAULT_KIND, *OTHER_KINDS)
+    }
+    return Credentials(region, (bearer,), {access_key: secret}, tokens)
+
+
+def to_dict(credentials: Credentials) -> dict[str, Any]:
+    """The members of mock.json that hold these keys.
+
+    Raises ValueError unless there is one bearer key, one key pair and one token a kind,
+    `api` among them: mock.json has one place for each.
+    """
+    tokens = {kind: token for token, kind in credentials.puter_tokens.items()}
+    keys, pairs, kinds = (len(credentials.bearer), len(credentials.key_pairs), len(credentials.puter_tokens))
+    if (keys, pairs, kinds) != (1, 1, len(tokens)) or DEFAULT_KIND not in tokens:
+        raise ValueError(
+            "mock.json holds one bearer key, one key pair and one Puter token a kind, "
+            f"{DEFAULT_KIND!r} among them; got {keys} bearer keys, {pairs} key pairs and "
+            f"{kinds} tokens of the kinds {sorted(tokens)}"
+        )
+    [(access_key, secret)] = credentials.key_pairs.items()
+    return {
+        "bearer": credentials.bearer[0],
+        "aws_access_key_id": access_key,
+        "aws_secret_access_key": secret,
+        "puter_token": tokens.pop(DEFAULT_KIND),
+        "puter_tokens": tokens,
+        "region": credentials.region,
+    }
+
+
+def from_dict(stored: Mapping[str, Any]) -> Credentials:
+    """The keys that mock.json holds; its other members are left alone.
+
+    Raises ValueError, naming the member, when one is missing or is no text.
+    """
+    others = stored.get("puter_tokens")
+    if not isinstance(others, Mapping):
+        raise _unreadable("puter_tokens", "an object of kind: token", others)
+    tokens = {_text(stored, "puter_token"): DEFAULT_KIND}
+    tokens.update({_text(others, kind, "puter_tokens."): kind for kind in others})
+    return Credentials(
+        _text(stored, "region"),
+        (_text(stored, "bearer"),),
+        {_text(stored, "aws_access_key_id"): _text(stored, "aws_secret_access_key")},
+        tokens,
+    )
+
+
+def _text(stored: Mapping[str, Any], name: str, where: str = "") -> str:
+    value = stored.get(name)
+    if not isinstance(value, str) or not value:
+        raise _unreadable(where + name, "a text that is not empty", value)
+    return value
+
+
+def _unreadable(name: str, expected: str, got: object) -> ValueError:
+    what = "nothing" if got is None else "an empty text" if got == "" else type(got).__name__
+    return ValueError(
+        f"mock.json: expected {expected} at {name!r}, got {what}; "
+        "delete the file, the mock makes new keys when it starts"
+    )
+
+
+def _jwt(claims: Mapping[str, str], signing_key: bytes) -> str:
+    header = {"alg": "HS256", "typ": "JWT"}
+    signed = ".".join(_base64url(json.dumps(part).encode()) for part in (header, claims))
+    return f"{signed}.{_base64url(hmac.digest(signing_key, signed.encode(), hashlib.sha256))}"
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
