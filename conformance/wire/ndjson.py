@@ -2,6 +2,8 @@ r"""Newline-delimited JSON: one value a line, each line ended by LF.
 
     {"type":"text","text":"Hello"}\n
     {"type":"usage","usage":{"prompt_tokens":1}}\n
+
+JSON escapes line breaks inside strings, so an LF always ends a value. Source: ndjson-spec 1.0.
 """
 
 from __future__ import annotations
@@ -88,7 +90,7 @@ class Decoder:
         try:
             return [orjson.loads(line)]
         except orjson.JSONDecodeError as error:
-            return [self._parse_leniently(line, str(error))]
+            return [self._parse_leniently(line, f"{error.msg} at column {error.colno}")]
 
     def _parse_leniently(self, line: bytes, complaint: str) -> Any:
         """The value of a line that orjson refuses and the grammar of JSON allows.
