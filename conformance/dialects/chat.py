@@ -1,0 +1,784 @@
+"""Chat Completions, as OpenAI, bedrock-mantle and Puter's OpenAI-compatible endpoint speak it.
+
+What differs between them stands in the contract's profile:
+
+    ids               answer, tool_call: how an id is made (`make_id`)
+    objects           answer, chunk: the words in `object`
+    finish            neutral finish -> finish_reason of a plain answer
+    finish_in_stream  the same for streams
+    reasoning         member that holds the model's trace in messages and deltas; null: not sent
+    no_content        `content` of an answer without words: null or ""
+    cap               member by which a request caps the output
+    ignored           request members that the endpoint takes and does not look at
+    tier              asked tier -> service_tier (`none`: nothing asked; others are echoed); null: no member
+    answer, choice, message   members that every answer and chunk, choice, message has besides
+    usage_details     detail objects of usage with the counts they hold; {}: none
+    sorted            whether the keys of every object are sorted
+    stream:
+      first           delta that opens a choice; null: none
+      first_with_call delta that opens it together with a tool call that comes first;
+                      null: `first` stays alone
+      whole_calls     whether a tool call is sent in one chunk
+      usage_in_finish whether usage is always in the chunk with the finish reason; else it has
+                      a chunk of its own, when stream_options.include_usage asks for it
+      usage_null      whether then the other chunks say `usage: null`
+      padding         null, or random text: member, place (chunk or choice), low, high (length), alphabet
+
+Events have no name and hold a chunk; `[DONE]` belongs to the framing. An answer carries its parts
+in the order reasoning, text, refusal, tool calls; texts are joined. Usage stands once for all
+choices: `parse` and `fold` give it to the first.
+
+`file-id:` is our own spelling for a file that was uploaded before (`Media.url`).
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from conformance.dialects import Context, Ids, Profile
+from conformance.exchange import Event
+from conformance.values import (
+    Finish,
+    Media,
+    MediaKind,
+    Message,
+    OutputFormat,
+    Part,
+    Reasoning,
+    Refusal,
+    Reply,
+    Role,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    Turn,
+    Usage,
+)
+
+JSON = Mapping[str, Any]
+
+EXTRAS = (
+    "audio",
+    "frequency_penalty",
+    "logit_bias",
+    "logprobs",
+    "metadata",
+    "modalities",
+    "moderation",
+    "prediction",
+    "presence_penalty",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "provider",
+    "safety_identifier",
+    "store",
+    "stream_options",
+    "top_logprobs",
+    "user",
+    "verbosity",
+    "web_search_options",
+)
+"""Members of a request that no other dialect knows."""
+
+ROLES: Mapping[str, Role] = {
+    "assistant": "assistant",
+    "developer": "system",
+    "function": "tool",
+    "system": "system",
+    "tool": "tool",
+    "user": "user",
+}
+CHOICES: Mapping[str, ToolChoice] = {
+    "any": ToolChoice("any"),
+    "auto": ToolChoice("auto"),
+    "none": ToolChoice("none"),
+    "required": ToolChoice("any"),
+}
+MIME = {
+    "csv": "text/csv",
+    "doc": "application/msword",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "html": "text/html",
+    "md": "text/markdown",
+    "mp3": "audio/mpeg",
+    "txt": "text/plain",
+    "xls": "application/vnd.ms-excel",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+"""Formats whose media type is not simply their name; registered with IANA."""
+FORMATS = {mime: name for name, mime in MIME.items()}
+UPLOADED = "file-id:"
+
+
+# Requests
+
+
+def read(body: JSON, profile: Profile) -> Turn:
+    """The turn that `body` asks for; members that the profile names as ignored are not looked at."""
+    body = {name: value for name, value in body.items() if name not in profile["ignored"]}
+    tools, choice = read_tools(_tool_list(body), body.get("tool_choice", body.get("function_call")))
+    cap = whole(body.get("max_completion_tokens"))
+    return Turn(
+        messages=read_messages(sequence(body.get("messages")), profile),
+        model=word(body.get("model")),
+        tools=tools,
+        tool_choice=choice,
+        parallel_tool_calls=flag(body.get("parallel_tool_calls")),
+        max_tokens=whole(body.get("max_tokens")) if cap is None else cap,
+        stop=_read_stop(body.get("stop")),
+        output=read_output(body.get("response_format")),
+        temperature=number(body.get("temperature")),
+        top_p=number(body.get("top_p")),
+        seed=whole(body.get("seed")),
+        n=whole(body.get("n")) or 1,
+        stream=bool(body.get("stream")),
+        reasoning=word(body.get("reasoning_effort")),
+        tier=word(body.get("service_tier")),
+        extras={name: body[name] for name in EXTRAS if name in body},
+    )
+
+
+def write(turn: Turn, profile: Profile) -> dict[str, Any]:
+    """The request for `turn`; ValueError for a part that Chat Completions has no form for."""
+    said = {
+        "model": turn.model,
+        "messages": write_messages(turn.messages, profile),
+        "tools": [_write_tool(tool) for tool in turn.tools] or None,
+        "tool_choice": _write_choice(turn.tool_choice),
+        "parallel_tool_calls": turn.parallel_tool_calls,
+        profile["cap"]: turn.max_tokens,
+        "stop": list(turn.stop) or None,
+        "response_format": _write_output(turn.output),
+        "temperature": turn.temperature,
+        "top_p": turn.top_p,
+        "seed": turn.seed,
+        "n": turn.n if turn.n != 1 else None,
+        "stream": turn.stream or None,
+        "reasoning_effort": turn.reasoning,
+        "service_tier": turn.tier,
+    }
+    extras = {name: value for name, value in turn.extras.items() if name in EXTRAS}
+    return {name: value for name, value in said.items() if value is not None} | extras
+
+
+def read_messages(messages: Iterable[Any], profile: Profile) -> tuple[Message, ...]:
+    """The messages of a request, one for one; what is no object is left out."""
+    return tuple(_read_message(message) for message in messages if isinstance(message, Mapping))
+
+
+def write_messages(messages: Iterable[Message], profile: Profile) -> list[dict[str, Any]]:
+    """The messages as a request has them; each tool result is a message of its own."""
+    return [written for message in messages for written in _write_message(message, profile)]
+
+
+def _read_message(message: JSON) -> Message:
+    role = ROLES.get(word(message.get("role")) or "", "user")
+    content = read_content(message.get("content"))
+    if role == "tool":
+        # The deprecated role `function` answers to a name instead of an id.
+        answered = word(message.get("tool_call_id")) or word(message.get("name")) or ""
+        parts = tuple(part for part in content if isinstance(part, Text | Media))
+        return Message(role, (ToolResult(answered, parts),))
+    if role != "assistant":
+        return Message(role, content)
+    refusal = word(message.get("refusal"))
+    return Message(
+        role,
+        (
+            *([Reasoning(trace)] if (trace := _trace(message)) else []),
+            *content,
+            *([Refusal(refusal)] if refusal else []),
+            *_calls([message]),
+        ),
+    )
+
+
+def _write_message(message: Message, profile: Profile) -> Iterator[dict[str, Any]]:
+    if message.role == "tool":
+        for part in message.parts:
+            if isinstance(part, ToolResult):
+                yield {"role": "tool", "tool_call_id": part.id, "content": _write_content(part.parts)}
+    elif message.role == "assistant":
+        yield _write_assistant(message, profile)
+    else:
+        yield {"role": message.role, "content": _write_content(message.parts)}
+
+
+def _write_assistant(message: Message, profile: Profile) -> dict[str, Any]:
+    said = [part for part in message.parts if isinstance(part, Text | Media)]
+    refusal = "".join(part.text for part in message.parts if isinstance(part, Refusal))
+    trace = "".join(part.text for part in message.parts if isinstance(part, Reasoning))
+    calls = [_write_call(part, part.id) for part in message.parts if isinstance(part, ToolCall)]
+    return {
+        "role": "assistant",
+        "content": _write_content(said) if said else None,
+        **({profile["reasoning"]: trace} if trace and profile["reasoning"] else {}),
+        **({"refusal": refusal} if refusal else {}),
+        **({"tool_calls": calls} if calls else {}),
+    }
+
+
+def _write_content(parts: Sequence[Part]) -> str | list[dict[str, Any]]:
+    if not parts:
+        return ""
+    if len(parts) == 1 and isinstance(parts[0], Text):
+        return parts[0].text
+    return [write_part(part) for part in parts]
+
+
+def read_content(content: Any) -> tuple[Part, ...]:
+    """The parts of a message's `content`, a string or a list; empty words are left out."""
+    if isinstance(content, str):
+        return (Text(content),) if content else ()
+    found = (read_part(part) for part in sequence(content))
+    return tuple(part for part in found if part is not None and part != Text(""))
+
+
+def read_part(part: Any) -> Part | None:
+    """One content part; None if it is of no kind we know. Parts of the Responses API are known too."""
+    if isinstance(part, str):
+        return Text(part)
+    if not isinstance(part, Mapping):
+        return None
+    kind = part.get("type") or next((name for name in ("text", "image_url") if name in part), None)
+    match kind:
+        case "text" | "input_text" | "output_text":
+            return Text(word(part.get("text")) or "")
+        case "refusal":
+            return Refusal(word(part.get("refusal")) or "")
+        case "thinking" | "reasoning":
+            return Reasoning(joined(part.get("thinking") or part.get("text")))
+        case "image_url" | "input_image":
+            return _read_image(part)
+        case "input_audio":
+            audio = mapping(part.get("input_audio"))
+            return Media("audio", word(audio.get("format")), decoded(audio.get("data")))
+        case "file" | "input_file":
+            return _read_file(inner(part, "file"))
+        case _:
+            return None
+
+
+def write_part(part: Part) -> dict[str, Any]:
+    """A content part of a request; ValueError for one that Chat Completions has no form for."""
+    match part:
+        case Text(text):
+            return {"type": "text", "text": text}
+        case Media(kind="image"):
+            return {"type": "image_url", "image_url": {"url": link(part)}}
+        case Media(kind="audio", data=bytes() as data):
+            return {"type": "input_audio", "input_audio": {"data": encoded(data), "format": part.format}}
+        case Media(kind="document", url=str() as url) if url.startswith(UPLOADED):
+            return {"type": "file", "file": {"file_id": url.removeprefix(UPLOADED)}}
+        case Media(kind="document", data=bytes()):
+            name = {} if part.name is None else {"filename": part.name}
+            return {"type": "file", "file": {**name, "file_data": link(part)}}
+    raise ValueError(
+        "chat: expected text, an image, or audio or a document as bytes or uploaded file, "
+        f"got {part!r}; send it over an API that takes it"
+    )
+
+
+def _read_image(part: JSON) -> Media:
+    image = part.get("image_url")
+    url = word(mapping(image).get("url")) or word(image)
+    if url is None and (uploaded := word(part.get("file_id"))):
+        url = UPLOADED + uploaded
+    return media("image", url)
+
+
+def _read_file(file: JSON) -> Media:
+    name = word(file.get("filename"))
+    if uploaded := word(file.get("file_id")):
+        return Media("document", None, url=UPLOADED + uploaded, name=name)
+    return media("document", word(file.get("file_data")) or word(file.get("file_url")), name)
+
+
+def _tool_list(body: JSON) -> Sequence[Any]:
+    return [*sequence(body.get("tools")), *sequence(body.get("functions"))]
+
+
+def read_tools(tools: Iterable[Any], choice: Any) -> tuple[tuple[Tool, ...], ToolChoice | None]:
+    """The tools on offer and the choice among them, nested as in Chat or flat as in Responses.
+
+    Of `allowed_tools` only the tools it names are on offer. Tools without a name are left out.
+    """
+    offered = tuple(tool for tool in map(_read_tool, tools) if tool is not None)
+    if isinstance(choice, str):
+        return offered, CHOICES.get(choice)
+    chosen = inner(mapping(choice), word(mapping(choice).get("type")) or "")
+    if name := word(chosen.get("name")):
+        return offered, ToolChoice("named", name)
+    if "mode" not in chosen:
+        return offered, None
+    allowed = [tool.name for tool in map(_read_tool, sequence(chosen.get("tools"))) if tool is not None]
+    mode = CHOICES.get(word(chosen["mode"]) or "")
+    return tuple(tool for tool in offered if tool.name in allowed), mode
+
+
+def _read_tool(tool: Any) -> Tool | None:
+    function = inner(mapping(tool), word(mapping(tool).get("type")) or "")
+    name = word(function.get("name"))
+    if not name:
+        return None
+    description, schema = word(function.get("description")), mapping(function.get("parameters"))
+    return Tool(name, description or "", schema, flag(function.get("strict")))
+
+
+def _write_tool(tool: Tool) -> dict[str, Any]:
+    function = {
+        "name": tool.name,
+        "description": tool.description or None,
+        "parameters": dict(tool.schema) or None,
+        "strict": tool.strict,
+    }
+    said = {name: value for name, value in function.items() if value is not None}
+    return {"type": "function", "function": said}
+
+
+def _write_choice(choice: ToolChoice | None) -> Any:
+    if choice is None:
+        return None
+    if choice.mode == "named":
+        return {"type": "function", "function": {"name": choice.name}}
+    return "required" if choice.mode == "any" else choice.mode
+
+
+def read_output(form: Any) -> OutputFormat | None:
+    """The form asked for, nested as in Chat or flat as in Responses; None for plain text."""
+    match mapping(form).get("type"):
+        case "json_object":
+            return OutputFormat()
+        case "json_schema":
+            told = inner(form, "json_schema")
+            output = OutputFormat(mapping(told.get("schema")), strict=flag(told.get("strict")))
+            return replace(output, name=name) if (name := word(told.get("name"))) else output
+        case _:
+            return None
+
+
+def _write_output(output: OutputFormat | None) -> dict[str, Any] | None:
+    if output is None:
+        return None
+    if output.schema is None:
+        return {"type": "json_object"}
+    strict = {} if output.strict is None else {"strict": output.strict}
+    told = {"name": output.name, "schema": dict(output.schema), **strict}
+    return {"type": "json_schema", "json_schema": told}
+
+
+def _read_stop(stop: Any) -> tuple[str, ...]:
+    given = [stop] if isinstance(stop, str) else sequence(stop)
+    return tuple(text for text in given if isinstance(text, str))
+
+
+# Answers
+
+
+def render(body: JSON, replies: Sequence[Reply], context: Context, profile: Profile) -> dict[str, Any]:
+    """The plain answer: one choice for each reply."""
+    answer = {
+        **_head("answer", context, profile),
+        "choices": [_choice(index, reply, context, profile) for index, reply in enumerate(replies)],
+        **_usage(replies, profile),
+    }
+    return arranged(answer, profile)
+
+
+def parse(answer: Any, profile: Profile) -> list[Reply]:
+    """One reply for each choice of a plain answer; usage is with the first."""
+    choices = [choice for choice in sequence(mapping(answer).get("choices")) if isinstance(choice, Mapping)]
+    usage = read_usage(mapping(answer).get("usage"), "prompt", "completion")
+    return [
+        Reply(
+            _gathered([mapping(choice.get("message"))]),
+            neutral(choice.get("finish_reason"), profile["finish"]),
+            usage if position == 0 else None,
+        )
+        for position, choice in enumerate(choices)
+    ]
+
+
+def _head(kind: str, context: Context, profile: Profile) -> dict[str, Any]:
+    return {
+        "id": make_id(profile["ids"]["answer"], context.ids),
+        "object": profile["objects"][kind],
+        "created": int(context.now),
+        "model": context.model,
+        **({} if profile["tier"] is None else {"service_tier": tier_word(context.tier, profile["tier"])}),
+        **profile["answer"],
+    }
+
+
+def _choice(index: int, reply: Reply, context: Context, profile: Profile) -> dict[str, Any]:
+    trace, refusal = _joined(reply, Reasoning), _joined(reply, Refusal)
+    calls = [
+        _write_call(call, call.id or make_id(profile["ids"]["tool_call"], context.ids))
+        for call in reply.tool_calls
+    ]
+    message = {
+        "role": "assistant",
+        "content": reply.text or profile["no_content"],
+        **({profile["reasoning"]: trace} if trace and profile["reasoning"] else {}),
+        **({"tool_calls": calls} if calls else {}),
+        **profile["message"],
+        **({"refusal": refusal} if refusal else {}),
+    }
+    finish = None if reply.finish is None else profile["finish"][reply.finish]
+    return {"index": index, "message": message, **profile["choice"], "finish_reason": finish}
+
+
+def _joined(reply: Reply, kind: type[Reasoning] | type[Refusal]) -> str:
+    return "".join(part.text for part in reply.parts if isinstance(part, kind))
+
+
+def _write_call(call: ToolCall, made: str) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": arguments_text(call.arguments)}
+    return {"id": made, "type": "function", "function": function}
+
+
+def _usage(replies: Sequence[Reply], profile: Profile) -> dict[str, Any]:
+    """The member `usage`, if any reply has one: the prompt counts once, the answers add up."""
+    known = [reply.usage for reply in replies if reply.usage is not None]
+    if not known:
+        return {}
+    total = Usage(
+        known[0].input,
+        sum(usage.output for usage in known),
+        sum(usage.reasoning for usage in known),
+        known[0].cache_read,
+        known[0].cache_write,
+    )
+    return {"usage": write_usage(total, "prompt", "completion", profile["usage_details"])}
+
+
+# Streams
+
+
+def stream(body: JSON, replies: Sequence[Reply], context: Context, profile: Profile) -> Iterator[Event]:
+    """The same answer as chunks; those of several choices take turns."""
+    form, asked = profile["stream"], mapping(body.get("stream_options"))
+    head, usage = _head("chunk", context, profile), _usage(replies, profile)
+    alone = bool(asked.get("include_usage")) and not form["usage_in_finish"]
+    padding = None if asked.get("include_obfuscation") is False else form["padding"]
+    for choice in _take_turns(_deltas(reply, context, profile) for reply in replies):
+        finished = choice["finish_reason"] is not None
+        chunk = {**head, "choices": [choice]}
+        if form["usage_in_finish"] and finished:
+            chunk |= usage
+        elif alone and form["usage_null"]:
+            chunk["usage"] = None
+        yield Event(None, arranged(_padded(chunk, padding, context), profile))
+    if alone:
+        yield Event(None, arranged(_padded({**head, "choices": [], **usage}, padding, context), profile))
+
+
+def fold(events: Iterable[Event], profile: Profile) -> list[Reply]:
+    """One reply for each choice, by index; of a cut stream what came. Usage is with the first."""
+    deltas: dict[int, list[JSON]] = {}
+    finishes: dict[int, Any] = {}
+    usage = None
+    for chunk in (mapping(event.data) for event in events):
+        usage = read_usage(chunk.get("usage"), "prompt", "completion") or usage
+        for choice in map(mapping, sequence(chunk.get("choices"))):
+            index = whole(choice.get("index")) or 0
+            deltas.setdefault(index, []).append(mapping(choice.get("delta")))
+            finishes[index] = choice.get("finish_reason") or finishes.get(index)
+    words = profile["finish_in_stream"]
+    return [
+        Reply(_gathered(deltas[index]), neutral(finishes[index], words), None if position else usage)
+        for position, index in enumerate(sorted(deltas))
+    ]
+
+
+def _take_turns(choices: Iterable[Iterator[tuple[JSON, JSON]]]) -> Iterator[dict[str, Any]]:
+    """The deltas of all choices in turn, as members `choices` of chunks have them."""
+    for row in itertools.zip_longest(*choices):
+        for index, sent in enumerate(row):
+            if sent is not None:
+                yield {"index": index, "delta": sent[0], **sent[1]}
+
+
+def _deltas(reply: Reply, context: Context, profile: Profile) -> Iterator[tuple[JSON, JSON]]:
+    """Each delta with what stands beside it; the last has the finish reason."""
+    form = profile["stream"]
+    beside = {**profile["choice"], "finish_reason": None}
+    pieces = _pieces(reply, context, profile)
+    opening = next(pieces, None)
+    if opening is not None and "tool_calls" in opening and form["first_with_call"] is not None:
+        opening = {**form["first_with_call"], **opening}
+    elif form["first"] is not None:
+        yield dict(form["first"]), beside
+    if opening is not None:
+        yield opening, beside
+    for piece in pieces:
+        yield piece, beside
+    if reply.finish is not None:
+        yield {}, {**beside, "finish_reason": profile["finish_in_stream"][reply.finish]}
+
+
+def _pieces(reply: Reply, context: Context, profile: Profile) -> Iterator[dict[str, Any]]:
+    texts = [
+        (profile["reasoning"], _joined(reply, Reasoning)),
+        ("content", reply.text),
+        ("refusal", _joined(reply, Refusal)),
+    ]
+    for member, text in texts:
+        if member is not None:
+            for piece in context.split(text):
+                yield {member: piece}
+    for index, call in enumerate(reply.tool_calls):
+        made = call.id or make_id(profile["ids"]["tool_call"], context.ids)
+        whole_call = {"index": index, **_write_call(call, made)}
+        if profile["stream"]["whole_calls"]:
+            yield {"tool_calls": [whole_call]}
+            continue
+        yield {"tool_calls": [{**whole_call, "function": {"name": call.name, "arguments": ""}}]}
+        for piece in fragments(arguments_text(call.arguments)):
+            yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+
+
+def _padded(chunk: dict[str, Any], padding: JSON | None, context: Context) -> dict[str, Any]:
+    if padding is None:
+        return chunk
+    place = {"chunk": [chunk], "choice": chunk["choices"]}[padding["place"]]
+    for holder in place:
+        holder[padding["member"]] = padding_text(padding, context.ids)
+    return chunk
+
+
+def _gathered(deltas: Sequence[JSON]) -> tuple[Part, ...]:
+    """The parts that the deltas of one choice add up to; a whole message is a single delta."""
+    content = [part for delta in deltas for part in read_content(delta.get("content"))]
+    trace = "".join(_trace(delta) for delta in deltas)
+    trace += "".join(part.text for part in content if isinstance(part, Reasoning))
+    text = "".join(part.text for part in content if isinstance(part, Text))
+    refusal = "".join(word(delta.get("refusal")) or "" for delta in deltas)
+    refusal += "".join(part.text for part in content if isinstance(part, Refusal))
+    return (
+        *([Reasoning(trace)] if trace else []),
+        *([Text(text)] if text else []),
+        *([Refusal(refusal)] if refusal else []),
+        *_calls(deltas),
+    )
+
+
+def _trace(message: JSON) -> str:
+    return word(message.get("reasoning_content")) or word(message.get("reasoning")) or ""
+
+
+def _calls(deltas: Iterable[JSON]) -> Iterator[ToolCall]:
+    """The calls in messages or deltas; a fragment belongs to its index, or to the call before it."""
+    calls: dict[Any, dict[str, Any]] = {}
+    latest: Any = None
+    for call in itertools.chain.from_iterable(map(_call_list, deltas)):
+        function = inner(call, "custom" if "custom" in call else "function")
+        name, index = word(function.get("name")), whole(call.get("index"))
+        if index is not None:
+            latest = index
+        elif name or latest is None:
+            latest = ("call", len(calls))
+        found = calls.setdefault(latest, {"id": "", "name": "", "arguments": []})
+        found["id"] = found["id"] or word(call.get("id")) or ""
+        found["name"] += name or ""
+        found["arguments"].append(function.get("arguments", function.get("input")))
+    for found in calls.values():
+        yield ToolCall(found["id"], found["name"], _arguments(found["arguments"]))
+
+
+def _call_list(message: JSON) -> Iterator[JSON]:
+    yield from (call for call in sequence(message.get("tool_calls")) if isinstance(call, Mapping))
+    if deprecated := mapping(message.get("function_call")):
+        # It has no id; its result comes back under the function's name.
+        yield {"id": deprecated.get("name"), "function": deprecated}
+
+
+def _arguments(pieces: Sequence[Any]) -> Any:
+    """Texts are joined and read; some servers send the object itself."""
+    objects = [piece for piece in pieces if piece is not None and not isinstance(piece, str)]
+    if objects:
+        return objects[-1]
+    return arguments_value("".join(piece for piece in pieces if piece is not None))
+
+
+# What Chat Completions and Responses have in common
+
+
+def make_id(form: JSON, ids: Ids) -> str:
+    """An id: `prefix`, then `length` characters of `alphabet`, or a UUID where alphabet is `uuid`."""
+    made = ids.uuid() if form["alphabet"] == "uuid" else ids.token(form["length"], form["alphabet"])
+    return f"{form['prefix']}{made}"
+
+
+def tier_word(tier: str | None, words: Mapping[str, str]) -> str:
+    """The tier as an answer names it."""
+    return words["none"] if tier is None else words.get(tier, tier)
+
+
+def neutral(said: Any, words: Mapping[Finish, str]) -> Finish | None:
+    """The first finish whose word is `said`; None if there is none."""
+    return next((finish for finish, wire in words.items() if wire == said), None)
+
+
+def padding_text(padding: JSON, ids: Ids) -> str:
+    """Random text of a length between `low` and `high`."""
+    return ids.token(ids.number(padding["low"], padding["high"]), padding["alphabet"])
+
+
+def arranged(answer: dict[str, Any], profile: Profile) -> dict[str, Any]:
+    """`answer`, with the keys of all its objects sorted if the profile says so."""
+    return _sorted(answer) if profile["sorted"] else answer
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
+
+
+def write_usage(usage: Usage, asked: str, answered: str, details: Mapping[str, JSON]) -> dict[str, Any]:
+    """Usage as a wire object; the count of the prompt includes what was read from or put into a cache.
+
+    `asked` and `answered` begin the names of the counts: prompt and completion, or input and output.
+    """
+    counts = {
+        "cached_tokens": usage.cache_read,
+        "cache_write_tokens": usage.cache_write,
+        "reasoning_tokens": usage.reasoning,
+    }
+    prompt = usage.input + usage.cache_read + usage.cache_write
+    return {
+        f"{asked}_tokens": prompt,
+        f"{answered}_tokens": usage.output,
+        "total_tokens": prompt + usage.output,
+        **{
+            member: {name: counts.get(name, zero) for name, zero in zeros.items()}
+            for member, zeros in details.items()
+        },
+    }
+
+
+def read_usage(usage: Any, asked: str, answered: str) -> Usage | None:
+    """Usage from its wire object; None if it has neither count."""
+    found = mapping(usage)
+    prompt, output = whole(found.get(f"{asked}_tokens")), whole(found.get(f"{answered}_tokens"))
+    if prompt is None and output is None:
+        return None
+    before = mapping(found.get(f"{asked}_tokens_details"))
+    after = mapping(found.get(f"{answered}_tokens_details"))
+    cached, kept = whole(before.get("cached_tokens")) or 0, whole(before.get("cache_write_tokens")) or 0
+    fresh = max(0, (prompt or 0) - cached - kept)
+    return Usage(fresh, output or 0, whole(after.get("reasoning_tokens")) or 0, cached, kept)
+
+
+def arguments_text(arguments: Any) -> str:
+    """A call's arguments as compact JSON; text that never was JSON stays as it is."""
+    if isinstance(arguments, str):
+        return arguments
+    return json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
+
+
+def arguments_value(text: str) -> Any:
+    """A call's arguments as JSON; the text itself where it is none, or is a mere string."""
+    try:
+        value = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return text
+    return text if isinstance(value, str) else value
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"JSON has no {constant}")
+
+
+def fragments(text: str) -> list[str]:
+    """`text` in at most three pieces, as a stream sends arguments."""
+    size = max(1, -(-len(text) // 3))
+    return [text[start : start + size] for start in range(0, len(text), size)]
+
+
+def media(kind: MediaKind, url: str | None, name: str | None = None) -> Media:
+    """The media behind a data URL, decoded, or behind a link."""
+    if url is None:
+        return Media(kind, None, name=name)
+    if url[:5].lower() != "data:":
+        return Media(kind, None, url=url, name=name)
+    head, _, payload = url[5:].partition(",")
+    mime, *marks = head.split(";")
+    data = decoded(payload) if "base64" in marks else unquote_to_bytes(payload)
+    return Media(kind, FORMATS.get(mime) or mime.rpartition("/")[2] or None, data, name=name)
+
+
+def link(part: Media) -> str:
+    """A data URL for bytes, or the link itself."""
+    if part.url is not None:
+        return part.url
+    family = "application" if part.kind == "document" else part.kind
+    mime = MIME.get(part.format or "", f"{family}/{part.format}")
+    return f"data:{mime};base64,{encoded(part.data or b'')}"
+
+
+def decoded(text: Any) -> bytes | None:
+    """The bytes behind base64, line breaks allowed; None if it is not base64."""
+    try:
+        return base64.b64decode("".join(text.split()), validate=True) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def encoded(data: bytes) -> str:
+    """`data` as base64."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def joined(texts: Any) -> str:
+    """Words that stand as a string, or as a list of objects with `text`."""
+    if isinstance(texts, str):
+        return texts
+    return "".join(word(mapping(part).get("text")) or "" for part in sequence(texts))
+
+
+def inner(outer: JSON, name: str) -> JSON:
+    """The object that `outer` has under `name`, or `outer` itself where it is flat."""
+    nested = outer.get(name)
+    return nested if isinstance(nested, Mapping) else outer
+
+
+def mapping(value: Any) -> JSON:
+    """`value` if it is an object, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def sequence(value: Any) -> Sequence[Any]:
+    """`value` if it is a list, else an empty one."""
+    return value if isinstance(value, list | tuple) else ()
+
+
+def word(value: Any) -> str | None:
+    """`value` if it is a string."""
+    return value if isinstance(value, str) else None
+
+
+def flag(value: Any) -> bool | None:
+    """`value` if it is a boolean."""
+    return value if isinstance(value, bool) else None
+
+
+def number(value: Any) -> float | None:
+    """`value` if it is a number."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def whole(value: Any) -> int | None:
+    """`value` if it is a whole number; JSON Schema counts 16.0 among them."""
+    found = number(value)
+    return int(found) if found is not None and found % 1 == 0 else None
