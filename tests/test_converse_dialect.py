@@ -11,9 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from botocore.awsrequest import prepare_request_dict
 from botocore.loaders import Loader
-from botocore.model import OperationModel, ServiceModel
+from botocore.model import ServiceModel
 from botocore.parsers import EventStreamJSONParser, create_parser
 from botocore.serialize import create_serializer
 from botocore.validate import ParamValidator
@@ -157,13 +156,14 @@ replies = st.builds(
     st.sampled_from([*PROFILE["finish"], None]),
     st.none() | st.builds(Usage, counts, counts, cache_read=counts, cache_write=counts),
 )
-wire_names = st.sampled_from(
-    "messages system role content text json toolUse toolResult toolUseId name input reasoningContent"
-    " reasoningText redactedContent signature guardContent image source bytes s3Location uri toolConfig"
-    " tools toolSpec inputSchema toolChoice tool inferenceConfig stopSequences outputConfig textFormat"
-    " structure jsonSchema schema serviceTier output message stopReason usage inputTokens outputTokens"
-    " contentBlockIndex delta start citationsContent searchResult".split()
-)
+WIRE_NAMES = """
+    messages system role content text json toolUse toolResult toolUseId name input reasoningContent
+    reasoningText redactedContent signature guardContent image source bytes s3Location uri toolConfig
+    tools toolSpec inputSchema toolChoice tool inferenceConfig stopSequences outputConfig textFormat
+    structure jsonSchema schema serviceTier output message stopReason usage inputTokens outputTokens
+    contentBlockIndex delta start citationsContent searchResult
+"""
+wire_names = st.sampled_from(WIRE_NAMES.split())
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from(["user", "assistant", "=", ""]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(wire_names, inner, max_size=4),
@@ -217,8 +217,10 @@ def test_no_json_makes_a_reader_raise(value: Any) -> None:
 SERVICE = ServiceModel(Loader().load_service_model("bedrock-runtime", "service-2"), "bedrock-runtime")
 
 
-def operation(name: str) -> OperationModel:
-    return SERVICE.operation_model(name)
+ASKED: Any = SERVICE.operation_model("Converse").input_shape
+ANSWERED: Any = SERVICE.operation_model("Converse").output_shape
+STREAMED: Any = SERVICE.operation_model("ConverseStream").output_shape
+EVENTS = STREAMED.members["stream"]
 
 
 def without(value: Any, names: set[str]) -> Any:
@@ -239,15 +241,14 @@ def modelled(event: Event) -> dict[str, Any]:
         "body": json.dumps(event.data).encode(),
         "status_code": 200,
     }
-    shape = operation("ConverseStream").output_shape.members["stream"]
-    parsed: dict[str, Any] = EventStreamJSONParser().parse(frame, shape)
+    parsed: dict[str, Any] = EventStreamJSONParser().parse(frame, EVENTS)
     return parsed
 
 
 @given(turns)
 def test_botocore_would_send_what_it_writes(turn: Turn) -> None:
     body = converse.write(turn, PROFILE) | {"modelId": "mistral.magistral-small-2509"}
-    assert complaints(body, operation("Converse").input_shape) == ""
+    assert complaints(body, ASKED) == ""
 
 
 def test_reads_what_botocore_sends() -> None:
@@ -299,8 +300,7 @@ def test_reads_what_botocore_sends() -> None:
         "serviceTier": {"type": "flex"},
         "requestMetadata": {"team": "fruit"},
     }
-    request = create_serializer("rest-json").serialize_to_request(asked, operation("Converse"))
-    prepare_request_dict(request, "https://provider.invalid")
+    request = create_serializer("rest-json").serialize_to_request(asked, SERVICE.operation_model("Converse"))
     assert converse.read(json.loads(request["body"]), PROFILE) == Turn(
         messages=(
             Message("system", (Text("Be brief."),)),
@@ -351,22 +351,21 @@ COMPLETE = Reply(
 @given(replies.filter(lambda reply: reply.finish is not None and reply.usage is not None))
 def test_its_answers_fit_botocores_model(reply: Reply) -> None:
     answer = without(answered(reply), BEYOND_THE_MODEL)
-    assert complaints(answer, operation("Converse").output_shape) == ""
+    assert complaints(answer, ANSWERED) == ""
 
 
 @given(replies.filter(lambda reply: reply.finish is not None and reply.usage is not None))
 def test_its_events_fit_botocores_model(reply: Reply) -> None:
-    shape = operation("ConverseStream").output_shape.members["stream"]
     for event in streamed(reply):
         assert event.name is not None
-        assert complaints(without(event.data, BEYOND_THE_MODEL), shape.members[event.name]) == ""
+        assert complaints(without(event.data, BEYOND_THE_MODEL), EVENTS.members[event.name]) == ""
 
 
 def test_botocore_reads_its_answer() -> None:
     answer = answered(COMPLETE, {"performanceConfig": {"latency": "optimized"}}, tier="flex")
     parsed = create_parser("rest-json").parse(
         {"status_code": 200, "headers": {}, "body": json.dumps(answer).encode()},
-        operation("Converse").output_shape,
+        ANSWERED,
     )
     thought, text, call = parsed["output"]["message"]["content"]
     assert thought == {
