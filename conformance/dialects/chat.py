@@ -634,15 +634,16 @@ def padding_text(padding: JSON, ids: Ids) -> str:
     return ids.token(ids.number(padding["low"], padding["high"]), padding["alphabet"])
 
 
-def arranged(answer: dict[str, Any], profile: Profile) -> dict[str, Any]:
-    """`answer`, with the keys of all its objects sorted if the profile says so."""
-    return _sorted(answer) if profile["sorted"] else answer
+def arranged(answer: JSON, profile: Profile) -> dict[str, Any]:
+    """A copy of `answer` that shares nothing with the profile or other events; keys sorted if it says so."""
+    names = sorted(answer) if profile["sorted"] else answer
+    return {name: _arranged(answer[name], profile) for name in names}
 
 
-def _sorted(value: Any) -> Any:
+def _arranged(value: Any, profile: Profile) -> Any:
     if isinstance(value, Mapping):
-        return {name: _sorted(value[name]) for name in sorted(value)}
-    return [_sorted(item) for item in value] if isinstance(value, list) else value
+        return arranged(value, profile)
+    return [_arranged(item, profile) for item in value] if isinstance(value, list | tuple) else value
 
 
 def write_usage(usage: Usage, asked: str, answered: str, details: Mapping[str, JSON]) -> dict[str, Any]:
