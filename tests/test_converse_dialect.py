@@ -548,7 +548,7 @@ def test_base64_that_is_none_reads_as_no_data() -> None:
         (Turn((), tool_choice=ToolChoice("none")), "tool_choice"),
         (Turn((), parallel_tool_calls=False), "parallel_tool_calls"),
         (Turn((), seed=7), "seed"),
-        (Turn((), n=2), "n = 2"),
+        (Turn((), n=2), "n 2"),
         (Turn((Message("user", (Media("image", "png", url="https://provider.invalid/kiwi"),)),)), "s3"),
     ],
 )

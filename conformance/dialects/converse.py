@@ -6,36 +6,51 @@ parsed, so each block is written once and read once.
 The profile:
 
     finish        neutral finish word -> stopReason
-    ids           tool_call: {prefix, length, alphabet} of a toolUseId
-    padding       {member, alphabet, shortest, longest}: each event carries a beginning of
-                  `alphabet` of random length under `member`; null for none
+    ids           tool_call: how a toolUseId is made (`chat.make_id`)
+    padding       {member, alphabet, shortest, longest}: each event has under `member` a beginning
+                  of `alphabet`, of random length; null: none
     sorted        whether the members of every object come in alphabetical order
     usage_extras  further members of usage: the words cache_read and cache_write stand for
                   those counts, what is no text for itself
 
-The request does not say whether it is streamed; the path does, so `read` leaves
-`Turn.stream` False and `write` does not look at it. Redacted reasoning is a `Reasoning` without text
-whose signature is the redacted content. Top-level members that no field of `Turn` has go
-into `extras` by their names, and `extras["blocks"]` is the frozenset of kinds of blocks
-and tools that no part stands for (cachePoint, guardContent, systemTool, ...); it is absent
-when there were none. Words inside such blocks are read as `Text`. `write` makes no such blocks.
+The request does not say whether it is streamed (the path does): `read` leaves `Turn.stream`
+False and `write` does not look at it. Redacted reasoning is a `Reasoning` without text whose
+signature is the redacted content. Top-level members that no field of `Turn` has are in
+`extras` by their names. `extras["blocks"]` is the frozenset of the kinds of blocks and tools
+that no value stands for (cachePoint, guardContent, systemTool, ...), absent when there were
+none; words inside such blocks are read as `Text`, and `write` makes no such blocks.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from itertools import groupby, takewhile
 from operator import or_
 from typing import Any, get_args
 
 from conformance.dialects import Context, Profile
+from conformance.dialects.chat import (
+    arguments_text,
+    arguments_value,
+    arranged,
+    decoded,
+    encoded,
+    flag,
+    fragments,
+    joined,
+    make_id,
+    mapping,
+    neutral,
+    number,
+    sequence,
+    whole,
+    word,
+)
 from conformance.exchange import Event
 from conformance.values import (
-    Finish,
     Media,
     MediaKind,
     Message,
@@ -62,9 +77,9 @@ READ = frozenset({"messages", "system", "inferenceConfig", "toolConfig", "servic
 
 def read(body: Mapping[str, Any], profile: Profile) -> Turn:
     """The turn that `body` asks for; all of `system` becomes one message at the head."""
-    limits = _object(body.get("inferenceConfig"))
-    tools = _object(body.get("toolConfig"))
-    output = _object(body.get("outputConfig"))
+    limits = mapping(body.get("inferenceConfig"))
+    tools = mapping(body.get("toolConfig"))
+    output = mapping(body.get("outputConfig"))
     extras = {name: value for name, value in body.items() if name not in READ}
     if kinds := frozenset(_kinds(body)) - CARRIED:
         extras["blocks"] = kinds
@@ -72,13 +87,13 @@ def read(body: Mapping[str, Any], profile: Profile) -> Turn:
         messages=tuple(_read_messages(body)),
         tools=tuple(_read_tools(tools.get("tools"))),
         tool_choice=_read_choice(tools.get("toolChoice")),
-        max_tokens=limits.get("maxTokens"),
-        stop=tuple(_list(limits.get("stopSequences"))),
-        temperature=limits.get("temperature"),
-        top_p=limits.get("topP"),
+        max_tokens=whole(limits.get("maxTokens")),
+        stop=tuple(sequence(limits.get("stopSequences"))),
+        temperature=number(limits.get("temperature")),
+        top_p=number(limits.get("topP")),
         output=_read_output(output.get("textFormat")),
-        reasoning=output.get("effort"),
-        tier=_object(body.get("serviceTier")).get("type"),
+        reasoning=word(output.get("effort")),
+        tier=word(mapping(body.get("serviceTier")).get("type")),
         extras=extras,
     )
 
@@ -88,9 +103,9 @@ def write(turn: Turn, profile: Profile) -> JSON:
 
     Raises ValueError for what the API has no member for.
     """
-    for name, said in _beyond(turn):
+    if beyond := [f"{name} {said!r}" for name, said in _beyond(turn)]:
         raise ValueError(
-            f"converse: expected a turn that Converse has members for, got {name} = {said!r};"
+            f"converse: expected a turn that Converse has members for, got {', '.join(beyond)};"
             " leave it out or ask another API"
         )
     system = list(takewhile(lambda message: message.role == "system", turn.messages))
@@ -118,15 +133,15 @@ def render(
     body: Mapping[str, Any], replies: Sequence[Reply], context: Context, profile: Profile
 ) -> dict[str, Any]:
     """The answer to `body`; `replies` holds exactly one."""
-    return _ordered(_answer(body, replies, context, profile), profile)
+    return arranged(_answer(body, replies, context, profile), profile)
 
 
 def parse(answer: Any, profile: Profile) -> list[Reply]:
     """The one reply in `answer`; none if there is no message in it."""
     match answer:
         case {"output": {"message": {"content": content}}}:
-            stop = answer.get("stopReason")
-            return [Reply(_read_parts(content), _finish(stop, profile), _read_usage(answer.get("usage")))]
+            finish = neutral(answer.get("stopReason"), profile["finish"])
+            return [Reply(_read_parts(content), finish, _read_usage(answer.get("usage")))]
     return []
 
 
@@ -135,7 +150,7 @@ def stream(
 ) -> Iterator[Event]:
     """The events of the answer that `render` gives."""
     for name, data in _take_apart(_answer(body, replies, context, profile), context.split):
-        yield Event(name, _ordered(data | _padding(context, profile), profile))
+        yield Event(name, arranged(data | _padding(context, profile), profile))
 
 
 def fold(events: Iterable[Event], profile: Profile) -> list[Reply]:
@@ -149,7 +164,7 @@ def fold(events: Iterable[Event], profile: Profile) -> list[Reply]:
 def _read_messages(body: Mapping[str, Any]) -> Iterator[Message]:
     if parts := _read_parts(body.get("system")):
         yield Message("system", parts)
-    for message in _list(body.get("messages")):
+    for message in sequence(body.get("messages")):
         match message:
             case {"role": "user", **rest}:
                 yield from _read_user(_read_parts(rest.get("content")))
@@ -181,13 +196,12 @@ def _write_messages(messages: Sequence[Message]) -> Iterator[JSON]:
 
 
 def _read_tools(tools: Any) -> Iterator[Tool]:
-    for tool in _list(tools):
+    for tool in sequence(tools):
         match tool:
             case {"toolSpec": {"name": str(name), **rest}}:
-                schema = _object(_object(rest.get("inputSchema")).get("json"))
-                strict = rest.get("strict")
-                described = _string(rest, "description") or ""
-                yield Tool(name, described, schema, strict if isinstance(strict, bool) else None)
+                schema = mapping(mapping(rest.get("inputSchema")).get("json"))
+                described = word(rest.get("description")) or ""
+                yield Tool(name, described, schema, flag(rest.get("strict")))
 
 
 def _write_tools(turn: Turn) -> JSON:
@@ -224,8 +238,8 @@ def _write_choice(choice: ToolChoice) -> JSON:
 def _read_output(form: Any) -> OutputFormat | None:
     match form:
         case {"structure": {"jsonSchema": {"schema": str(text), **rest}}}:
-            schema = _parsed(text)
-            name = _string(rest, "name") or OutputFormat().name
+            schema = arguments_value(text)
+            name = word(rest.get("name")) or OutputFormat().name
             return OutputFormat(schema if isinstance(schema, dict) else None, name)
     return None
 
@@ -239,15 +253,15 @@ def _write_output(output: OutputFormat) -> JSON:
 def _kinds(body: Mapping[str, Any]) -> Iterator[str]:
     """The kinds of all blocks and tools of a request."""
     yield from _block_kinds(body.get("system"))
-    yield from _block_kinds(_object(body.get("toolConfig")).get("tools"))
-    for message in _list(body.get("messages")):
-        yield from _block_kinds(_object(message).get("content"))
+    yield from _block_kinds(mapping(body.get("toolConfig")).get("tools"))
+    for message in sequence(body.get("messages")):
+        yield from _block_kinds(mapping(message).get("content"))
 
 
 def _block_kinds(blocks: Any) -> Iterator[str]:
-    for block in _list(blocks):
-        yield from _object(block)
-        yield from _block_kinds(_object(_object(block).get("toolResult")).get("content"))
+    for block in sequence(blocks):
+        yield from mapping(block)
+        yield from _block_kinds(mapping(mapping(block).get("toolResult")).get("content"))
 
 
 def _beyond(turn: Turn) -> Iterator[tuple[str, Any]]:
@@ -266,7 +280,7 @@ def _beyond(turn: Turn) -> Iterator[tuple[str, Any]]:
 
 
 def _read_parts(blocks: Any) -> tuple[Part, ...]:
-    parts = (_read_block(block) for block in _list(blocks))
+    parts = (_read_block(block) for block in sequence(blocks))
     return tuple(part for part in parts if part is not None)
 
 
@@ -278,15 +292,15 @@ def _read_block(block: Any) -> Part | None:
         case {"json": value}:
             return Text(_text(value))
         case {"toolUse": {"name": str(name), **call}}:
-            return ToolCall(_string(call, "toolUseId") or "", name, call.get("input"))
+            return ToolCall(word(call.get("toolUseId")) or "", name, call.get("input"))
         case {"toolResult": {"toolUseId": str(id), **result}}:
             return _read_result(id, result)
         case {"reasoningContent": {"reasoningText": {"text": str(text), **rest}}}:
-            return Reasoning(text, _string(rest, "signature"))
+            return Reasoning(text, word(rest.get("signature")))
         case {"reasoningContent": {"redactedContent": str(blob)}}:
             return Reasoning("", blob)
         case {"citationsContent": {"content": [_, *_] as words}} | {"searchResult": {"content": words}}:
-            return Text("".join(part.text for part in _read_parts(words) if isinstance(part, Text)))
+            return Text(joined(words))
         case {"guardContent": {"text": {"text": str(text)}}}:
             return Text(text)
         case {"guardContent": {"image": _} as guarded}:
@@ -320,10 +334,10 @@ def _read_result(id: str, result: Mapping[Any, Any]) -> ToolResult:
 
 def _read_media(block: Any) -> Media | None:
     for kind in MEDIA:
-        media = _object(_object(block).get(kind))
+        media = mapping(mapping(block).get(kind))
         if "source" in media:
             data, url = _read_source(media["source"])
-            return Media(kind, _string(media, "format"), data, url, _string(media, "name"))
+            return Media(kind, word(media.get("format")), data, url, word(media.get("name")))
     return None
 
 
@@ -332,23 +346,23 @@ def _read_source(source: Any) -> tuple[bytes | None, str | None]:
         case {"s3Location": {"uri": str(url)}}:
             return None, url
         case {"bytes": str(blob)}:
-            return _decoded(blob), None
+            return decoded(blob), None
         case {"text": str(text)}:
-            return _encoded(text), None
+            # JSON can hold half of a surrogate pair, UTF-8 cannot.
+            return text.encode(errors="replace"), None
         case {"content": words}:
-            said = (part.text for part in _read_parts(words) if isinstance(part, Text))
-            return _encoded("".join(said)), None
+            return joined(words).encode(errors="replace"), None
     return None, None
 
 
 def _write_media(media: Media) -> JSON:
     if media.data is not None:
-        source: JSON = {"bytes": base64.b64encode(media.data).decode()}
+        source: JSON = {"bytes": encoded(media.data)}
     elif media.url is not None and media.url.startswith("s3:"):
         source = {"s3Location": {"uri": media.url}}
     else:
         raise ValueError(
-            f"converse: expected an {media.kind} with data or an s3: url, got url {media.url!r};"
+            f"converse: expected data or an s3: url for the {media.kind}, got url {media.url!r};"
             " fetch it and give its bytes"
         )
     return {media.kind: {**_unless_empty(format=media.format, name=media.name), "source": source}}
@@ -377,9 +391,7 @@ def _answer(body: Mapping[str, Any], replies: Sequence[Reply], context: Context,
 
 def _with_id(part: Part, context: Context, profile: Profile) -> Part:
     if isinstance(part, ToolCall) and not part.id:
-        form = profile["ids"]["tool_call"]
-        made = form["prefix"] + context.ids.token(form["length"], form["alphabet"])
-        return ToolCall(made, part.name, part.arguments)
+        return replace(part, id=make_id(profile["ids"]["tool_call"], context.ids))
     return part
 
 
@@ -389,8 +401,8 @@ def _read_usage(usage: Any) -> Usage | None:
             return Usage(
                 input,
                 output,
-                cache_read=_count(rest, "cacheReadInputTokens"),
-                cache_write=_count(rest, "cacheWriteInputTokens"),
+                cache_read=whole(rest.get("cacheReadInputTokens")) or 0,
+                cache_write=whole(rest.get("cacheWriteInputTokens")) or 0,
             )
     return None
 
@@ -406,10 +418,6 @@ def _write_usage(usage: Usage, profile: Profile) -> JSON:
         **({"cacheWriteInputTokens": usage.cache_write} if usage.cache_write else {}),
         **{name: counts[value] if isinstance(value, str) else value for name, value in extras},
     }
-
-
-def _finish(stop: Any, profile: Profile) -> Finish | None:
-    return next((word for word, wire in profile["finish"].items() if wire == stop), None)
 
 
 # Streams
@@ -440,19 +448,13 @@ def _pieces(block: JSON, split: Callable[[str], Sequence[str]]) -> tuple[JSON | 
         case {"reasoningContent": _}:
             return None, [block]
         case {"toolUse": {"input": arguments, **start}}:
-            text = arguments if isinstance(arguments, str) else _text(arguments)
-            return {"toolUse": start}, [{"toolUse": {"input": piece}} for piece in _fragments(text)]
+            written = ["", *fragments(arguments_text(arguments))]
+            return {"toolUse": start}, [{"toolUse": {"input": piece}} for piece in written]
         case {"toolResult": {"content": content, **start}}:
             return {"toolResult": start}, [{"toolResult": [piece]} for piece in content]
         case {"image": {"source": source, **start}}:
             return {"image": start}, [{"image": {"source": source}}]
     raise ValueError(f"converse: expected a part that a stream can carry, got {', '.join(block)}")
-
-
-def _fragments(text: str) -> list[str]:
-    """An empty fragment, then `text` in at most three."""
-    size = max(1, -(-len(text) // 3))
-    return ["", *(text[at : at + size] for at in range(0, len(text), size))]
 
 
 def _put_together(events: Iterable[Event]) -> JSON:
@@ -482,9 +484,9 @@ def _block(start: JSON, deltas: list[JSON]) -> JSON:
     match start:
         case {"toolUse": dict(call)}:
             text = "".join(_strings(_inner(deltas, "toolUse"), "input"))
-            return {"toolUse": {**call, "input": _parsed(text) if text else {}}}
+            return {"toolUse": {**call, "input": arguments_value(text) if text else {}}}
         case {"toolResult": dict(result)}:
-            pieces = (piece for delta in deltas for piece in _list(delta.get("toolResult")))
+            pieces = (piece for delta in deltas for piece in sequence(delta.get("toolResult")))
             return {"toolResult": {**result, "content": list(pieces)}}
         case {"image": dict(image)}:
             return {"image": reduce(or_, _inner(deltas, "image"), image)}
@@ -520,34 +522,6 @@ def _padding(context: Context, profile: Profile) -> JSON:
     return {form["member"]: form["alphabet"][:length]}
 
 
-def _ordered(members: JSON, profile: Profile) -> JSON:
-    return {name: _sorted(members[name]) for name in sorted(members)} if profile["sorted"] else members
-
-
-def _sorted(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _sorted(value[name]) for name in sorted(value)}
-    return [_sorted(item) for item in value] if isinstance(value, list) else value
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _string(members: Mapping[Any, Any], name: str) -> str | None:
-    value = members.get(name)
-    return value if isinstance(value, str) else None
-
-
-def _count(members: Mapping[Any, Any], name: str) -> int:
-    value = members.get(name)
-    return value if isinstance(value, int) else 0
-
-
 def _only(members: Mapping[Any, Any], *names: str) -> JSON:
     return {name: members[name] for name in names if name in members}
 
@@ -559,23 +533,3 @@ def _unless_empty(**members: Any) -> JSON:
 
 def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _parsed(text: str) -> Any:
-    """The JSON that `text` holds, or `text` itself if it holds none."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _encoded(text: str) -> bytes:
-    # JSON can hold half of a surrogate pair, UTF-8 cannot.
-    return text.encode(errors="replace")
-
-
-def _decoded(blob: str) -> bytes | None:
-    try:
-        return base64.b64decode(blob, validate=True)
-    except (ValueError, binascii.Error):
-        return None
