@@ -1,0 +1,241 @@
+"""A certificate authority of the mock's own, made once, and what is needed to serve and to trust it.
+
+boto3 sends bearer keys over https only, loopback included, so the mock needs a certificate that
+clients can be told to trust. All files stand in the state directory; `ca.key` never leaves it.
+
+Names are not constrained in the CA's certificate: which hosts a mock answers for (a service name in
+a container network, a provider's own host name sent here by a hosts file) is known only at a later start.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import ipaddress
+import os
+import re
+import ssl
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+__all__ = ["bundle", "ensure_ca", "server_context"]
+
+NAME = "mockserver throw-away CA (do not trust elsewhere)"
+LIFETIME = timedelta(days=365)
+RENEW_BEFORE = timedelta(days=1)
+# A client in a container or a virtual machine may have a clock that is behind ours.
+BACKDATED = timedelta(days=1)
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LOCK_SECONDS = 30
+
+CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+OURS = b"# mockserver: its own CA follows\n"
+
+
+def ensure_ca(state_dir: Path) -> Path:
+    """The path of the CA's certificate, `ca.pem`; with `ca.key` beside it, readable by the owner only.
+
+    Both are kept as long as they belong together and are good for another day, else made anew.
+    Raises NotADirectoryError if `state_dir` is a file.
+    """
+    with _locked(state_dir):
+        _ca(state_dir)
+    return state_dir / "ca.pem"
+
+
+def server_context(state_dir: Path, hosts: Iterable[str]) -> ssl.SSLContext:
+    """A context to serve with, for loopback and for `hosts` (names or addresses); ALPN is not set.
+
+    Raises ValueError for a host that no certificate can name.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    names = list(dict.fromkeys(_general_name(host) for host in (*LOOPBACK, *hosts)))
+    with _locked(state_dir):
+        ca, ca_key = _ca(state_dir)
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mockserver")]))
+        .issuer_name(ca.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(ca.not_valid_before_utc)
+        .not_valid_after(ca.not_valid_after_utc)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
+        )
+        .sign(ca_key, hashes.SHA256())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # The ssl module reads a key from a file only.
+    with _scratch(state_dir / "leaf.pem", _pem(key) + _pem(certificate)) as path:
+        context.load_cert_chain(path)
+    return context
+
+
+def bundle(state_dir: Path) -> Path:
+    """The path of `ca-bundle.pem`: the roots that are trusted now, and ours.
+
+    SSL_CERT_FILE and AWS_CA_BUNDLE replace a program's roots, so a file for both holds what each
+    names now, or what its readers take when it is not set. Raises FileNotFoundError if there is none.
+    """
+    target = state_dir / "ca-bundle.pem"
+    with _locked(state_dir):
+        ca, _ = _ca(state_dir)
+        roots: dict[bytes, None] = {}
+        for path in _trusted():
+            data = path.read_bytes()
+            if target.exists() and path.samefile(target):
+                data = data.partition(OURS)[0]
+            roots.update(dict.fromkeys(CERTIFICATE.findall(data.replace(b"\r\n", b"\n"))))
+        if not roots:
+            raise FileNotFoundError(
+                "no trusted root certificates found; expected them where SSL_CERT_FILE or AWS_CA_BUNDLE "
+                "point, in OpenSSL's default place or in the package certifi: set SSL_CERT_FILE to yours"
+            )
+        _write(target, b"".join(root + b"\n" for root in roots) + OURS + _pem(ca), 0o644)
+    return target
+
+
+def _trusted() -> Iterator[Path]:
+    places = ssl.get_default_verify_paths()
+    if places.cafile:
+        yield Path(places.cafile)
+    elif places.capath:
+        yield from (path for path in sorted(Path(places.capath).glob("*.[0-9]")) if path.is_file())
+    # botocore takes certifi's roots, or its own without it; Debian's certifi has no file.
+    packages = [importlib.util.find_spec(name) for name in ("certifi", "botocore")]
+    own = [Path(spec.origin).with_name("cacert.pem") for spec in packages if spec and spec.origin]
+    named = os.environ.get("AWS_CA_BUNDLE")
+    candidates = [Path(named), *own] if named else own
+    yield from [path for path in candidates if path.is_file()][:1]
+
+
+def _ca(state_dir: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """The CA in the directory, made if there is none to go on with. The lock must be held."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    now = datetime.now(UTC)
+    try:
+        kept = x509.load_pem_x509_certificate((state_dir / "ca.pem").read_bytes())
+        kept_key = serialization.load_pem_private_key((state_dir / "ca.key").read_bytes(), password=None)
+    except (FileNotFoundError, ValueError, TypeError):
+        # TypeError: the key needs a password, so it is not one of ours.
+        pass
+    else:
+        if (
+            isinstance(kept_key, ec.EllipticCurvePrivateKey)
+            and kept.public_key() == kept_key.public_key()
+            and kept.not_valid_after_utc - now > RENEW_BEFORE
+        ):
+            return kept, kept_key
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(now + LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    # Key first: if the process ends between the two, they do not belong together and are made anew.
+    _write(state_dir / "ca.key", _pem(key), 0o600)
+    _write(state_dir / "ca.pem", _pem(certificate), 0o644)
+    return certificate, key
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    from cryptography import x509
+
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        if not host or not host.isascii() or not host.isprintable() or set(host) & set(" :/"):
+            raise ValueError(
+                f"host {host!r}: expected an IP address or a host name in ASCII (xn--... for others)"
+            ) from None
+        return x509.DNSName(host)
+
+
+def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    from cryptography import x509
+
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _pem(thing: x509.Certificate | ec.EllipticCurvePrivateKey) -> bytes:
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    if isinstance(thing, ec.EllipticCurvePrivateKey):
+        return thing.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return thing.public_bytes(Encoding.PEM)
+
+
+@contextmanager
+def _locked(state_dir: Path) -> Iterator[None]:
+    from filelock import FileLock
+
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise NotADirectoryError(
+            f"{state_dir}: expected a directory for the mock's state, got a file; choose another place"
+        ) from None
+    with FileLock(state_dir / "ca.lock", timeout=LOCK_SECONDS):
+        yield
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
+    """Replaces the file as a whole: a reader finds the old one or the new one."""
+    with _scratch(path, data) as scratch:
+        scratch.chmod(mode)
+        scratch.replace(path)
+
+
+@contextmanager
+def _scratch(near: Path, data: bytes) -> Iterator[Path]:
+    """A file of another name beside `near` for as long as the block runs, never readable by others."""
+    # mkstemp creates with O_EXCL and mode 0600.
+    descriptor, name = tempfile.mkstemp(prefix=f".{near.name}.", dir=near.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
