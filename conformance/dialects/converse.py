@@ -150,7 +150,16 @@ def stream(
 ) -> Iterator[Event]:
     """The events of the answer that `render` gives."""
     for name, data in _take_apart(_answer(body, replies, context, profile), context.split):
-        yield Event(name, arranged(data | _padding(context, profile), profile))
+        yield Event(name, arranged(data | padding(context, profile), profile))
+
+
+def padding(context: Context, profile: Profile) -> JSON:
+    """The member that hides the length of an event; no member if the profile has no padding."""
+    form = profile["padding"]
+    if form is None:
+        return {}
+    length = context.ids.number(form["shortest"], form["longest"])
+    return {form["member"]: form["alphabet"][:length]}
 
 
 def fold(events: Iterable[Event], profile: Profile) -> list[Reply]:
@@ -512,14 +521,6 @@ def _inner(deltas: list[JSON], name: str) -> list[JSON]:
 
 def _strings(objects: list[JSON], name: str) -> Iterator[str]:
     return (value for each in objects if isinstance(value := each.get(name), str))
-
-
-def _padding(context: Context, profile: Profile) -> JSON:
-    form = profile["padding"]
-    if form is None:
-        return {}
-    length = context.ids.number(form["shortest"], form["longest"])
-    return {form["member"]: form["alphabet"][:length]}
 
 
 def _only(members: Mapping[Any, Any], *names: str) -> JSON:
