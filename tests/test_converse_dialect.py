@@ -516,6 +516,13 @@ def test_results_that_follow_each_other_go_back_in_one_user_message() -> None:
     assert converse.read(body, PROFILE) == apart
 
 
+def test_system_messages_at_the_head_become_the_member_system() -> None:
+    said = (Message("system", (Text("Be brief."),)), Message("user", (Text("Hi"),)))
+    body = converse.write(Turn(said), PROFILE)
+    assert body["system"] == [{"text": "Be brief."}]
+    assert [message["role"] for message in body["messages"]] == ["user"]
+
+
 def test_a_later_system_message_stays_where_it_is() -> None:
     late = Turn((Message("user", (Text("Hi"),)), Message("system", (Text("Be brief."),))))
     body = converse.write(late, PROFILE)
