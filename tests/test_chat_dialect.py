@@ -419,6 +419,11 @@ def test_choices_take_turns_and_share_one_usage() -> None:
 
 def test_cached_tokens_are_part_of_the_prompt_on_the_wire() -> None:
     usage = Usage(10, 5, reasoning=2, cache_read=90)
+    assert chat.write_usage(replace(usage, cache_write=7), "input", "output", {}) == {
+        "input_tokens": 107,
+        "output_tokens": 5,
+        "total_tokens": 112,
+    }
     answer = chat.render({}, [Reply((), "stop", usage)], context(), OPENAI)
     assert answer["usage"]["prompt_tokens"] == 100
     assert answer["usage"]["prompt_tokens_details"] == {"cached_tokens": 90, "audio_tokens": 0}
@@ -506,6 +511,7 @@ def test_content_parts_are_decoded() -> None:
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,%%%"}},
         {"type": "input_audio", "input_audio": {"data": png, "format": "wav"}},
         {"type": "file", "file": {"filename": "a.md", "file_data": f"data:text/markdown;base64,{png}"}},
+        {"type": "file", "file": {"file_data": "data:text/plain;charset=utf-8,a%20b"}},
         {"type": "hologram"},
     ]
     (message,) = chat.read({"messages": [{"role": "developer", "content": content}]}, OPENAI).messages
@@ -517,6 +523,7 @@ def test_content_parts_are_decoded() -> None:
             Media("image", "png"),
             Media("audio", "wav", b"PNG"),
             Media("document", "md", b"PNG", name="a.md"),
+            Media("document", "txt", b"a b"),
         ),
     )
 
@@ -582,7 +589,7 @@ bodies = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(bodies, junk)
 def test_nothing_that_is_json_makes_a_reader_raise(body: dict[str, Any], other: Any) -> None:
     choices = {"choices": [body, {"index": 0, "message": other, "delta": other}, other], "usage": other}

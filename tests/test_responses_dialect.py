@@ -351,7 +351,9 @@ def test_an_item_is_announced_without_its_words() -> None:
     reply = Reply(
         (Reasoning("Hm."), Text("Yes."), ToolCall("call_1", "weather", {"city": "Oslo"})), "tool_calls"
     )
-    events = responses.stream({}, [reply], context(), MANTLE)
+    events = list(responses.stream({}, [reply], context(), MANTLE))
+    parts = [event.data["part"] for event in events if str(event.name).endswith("part.added")]
+    assert [part["text"] for part in parts] == ["", ""]
     added = [event.data["item"] for event in events if event.name == "response.output_item.added"]
     assert [{name: value for name, value in item.items() if name != "id"} for item in added] == [
         {"type": "reasoning", "status": "in_progress", "summary": []},
@@ -499,6 +501,12 @@ def test_a_chained_request_continues_from_input_and_output() -> None:
     ]
 
 
+def test_a_finished_item_counts_more_than_its_deltas() -> None:
+    events = list(responses.stream({}, [Reply((Text("Hello!"),), "stop")], context(), MANTLE))[:-1]
+    events[-1].data["item"]["content"][0]["text"] = "Bye!"
+    assert responses.fold(events, MANTLE) == [Reply((Text("Bye!"),))]
+
+
 def test_what_responses_has_no_form_for_is_refused() -> None:
     with pytest.raises(ValueError, match="expected text, a refusal"):
         responses.write(Turn((Message("user", (Media("video", "mp4", b""),)),)), MANTLE)
@@ -551,7 +559,7 @@ bodies = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(st.lists(bodies, min_size=1, max_size=4), junk)
 def test_nothing_that_is_json_makes_a_reader_raise(shapes: list[dict[str, Any]], other: Any) -> None:
     for body in shapes:
