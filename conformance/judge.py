@@ -1,0 +1,184 @@
+"""The verdict: one rule and the exchanges of its probe in, one Finding out.
+
+`judge` looks at responses, `judge_request` at requests: one definition, two directions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from conformance.contract import Contract, Rule
+from conformance.exchange import Request, Response
+from conformance.finding import Finding
+from conformance.order import order
+from conformance.rules import CHECKS, OF_REFUSALS, Seen, Step
+from conformance.shapes import ABSENT, Mismatch, brief
+
+RATE_LIMITED, SERVER_SIDE = 429, 500
+"""HTTP's own words: too many requests, and the first status of the server's own failures."""
+
+
+def judge(rule: Rule, seen: Seen) -> Finding:
+    """What became of `rule` in what was seen."""
+    unheard = [step for step in seen.steps.values() if step.exchange.response is None]
+    if unheard:
+        return Finding(rule, "inconclusive", f"no response: {unheard[0].exchange.failure}")
+    for step in seen.steps.values():
+        reason = _outage(step)
+        if reason:
+            return Finding(rule, "inconclusive", reason)
+    if rule.implied:
+        return _judge_implied(rule, seen)
+    function = CHECKS[rule.check]
+    broken_shape: str | None = None
+    if rule.check not in OF_REFUSALS:
+        for step in seen.steps.values():
+            if step.expect == "answered":
+                blocker = _not_answered(step)
+                if blocker:
+                    return Finding(rule, "not asked", blocker)
+                broken_shape = broken_shape or _broken_shape(step)
+    else:
+        for step in list(seen.steps.values())[:-1]:
+            blocker = _not_answered(step) if step.expect == "answered" else None
+            if blocker:
+                return Finding(rule, "not asked", f"step {step.name}: {blocker}")
+    try:
+        found = tuple(function(seen, **rule.arguments))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        if broken_shape:
+            return Finding(rule, "not asked", f"shape: {broken_shape}")
+        return Finding(rule, "suite error", f"check {rule.check} raised {type(error).__name__}: {error}")
+    if found:
+        return Finding(rule, "broken", mismatches=found)
+    if broken_shape:
+        return Finding(rule, "not asked", f"shape: {broken_shape}")
+    return Finding(rule, "kept")
+
+
+def _outage(step: Step) -> str | None:
+    response = step.exchange.response
+    assert response is not None
+    expected = step.expect
+    if isinstance(expected, Mapping) and step.contract.failures[expected["error"]].status == response.status:
+        return None
+    if response.status == step.contract.response.get("status"):
+        return None
+    if response.status == RATE_LIMITED or response.status >= SERVER_SIDE:
+        return f"step {step.name} was answered with status {response.status}: {brief(response.body)}"
+    return None
+
+
+def _not_answered(step: Step) -> str | None:
+    response = step.exchange.response
+    assert response is not None
+    if response.status != step.contract.response.get("status"):
+        return f"status: expected {step.contract.response.get('status')}, got {response.status}: {brief(response.body)}"
+    if response.problem:
+        return f"framing: {response.problem}"
+    return None
+
+
+def _broken_shape(step: Step) -> str | None:
+    response = step.exchange.response
+    assert response is not None
+    found = next(shape_mismatches(step.contract, response), None)
+    return str(found) if found else None
+
+
+def _judge_implied(rule: Rule, seen: Seen) -> Finding:
+    step = seen.step(next(iter(seen.steps)))
+    response = step.exchange.response
+    assert response is not None
+    contract = step.contract
+    wrong_status = list(status_mismatches(contract, response))
+    if rule.id == "status":
+        return _finding(rule, wrong_status)
+    if wrong_status:
+        return Finding(rule, "not asked", f"status: {wrong_status[0]}")
+    if rule.id == "headers":
+        if not step.exchange.truth.headers:
+            return Finding(rule, "not applicable", "the recorder did not keep the headers")
+        return _finding(rule, list(header_mismatches(contract, response)))
+    if rule.id == "framing":
+        wrong = [Mismatch("/body", "a body framed as its content type says", response.problem)] if response.problem else []
+        return _finding(rule, wrong)
+    if response.problem:
+        return Finding(rule, "not asked", f"framing: {response.problem}")
+    if rule.id == "shape":
+        return _finding(rule, list(shape_mismatches(contract, response)))
+    return _finding(rule, list(order_mismatches(contract, response)))
+
+
+def _finding(rule: Rule, found: list[Mismatch]) -> Finding:
+    return Finding(rule, "broken", mismatches=tuple(found)) if found else Finding(rule, "kept")
+
+
+def status_mismatches(contract: Contract, response: Response) -> Iterator[Mismatch]:
+    """The status of a good answer."""
+    expected = contract.response["status"]
+    if response.status != expected:
+        yield Mismatch("/status", str(expected), response.status)
+
+
+def header_mismatches(contract: Contract, response: Response) -> Iterator[Mismatch]:
+    """Content type and the headers that the contract lists."""
+    expected = contract.response.get("content_type")
+    if expected is not None:
+        got = response.header("content-type")
+        if got is None or _media_type(got) != _media_type(expected):
+            yield Mismatch("/headers/content-type", _media_type(expected), ABSENT if got is None else got)
+    shape = contract.response_headers
+    if shape is not None:
+        headers = {name.lower(): value for name, value in reversed(response.headers)}
+        for found in shape.mismatches(headers):
+            yield found._replace(at=f"/headers{found.at}")
+
+
+def _media_type(value: str) -> str:
+    """The type without its charset; other parameters (Puter's `actually`) count."""
+    kept = [part.strip().lower() for part in value.split(";")]
+    return ";".join([kept[0], *(part for part in kept[1:] if not part.startswith("charset="))])
+
+
+def shape_mismatches(contract: Contract, response: Response) -> Iterator[Mismatch]:
+    """The body, or each event by its name."""
+    if response.events is None:
+        shape = contract.response_shape
+        if shape is not None:
+            for found in shape.mismatches(response.body):
+                yield found._replace(at=f"/body{found.at}")
+        return
+    shapes = contract.event_shapes
+    for index, event in enumerate(response.events):
+        if event.name in shapes:
+            for found in shapes[event.name].mismatches(event.data):
+                yield found._replace(at=f"/events/{index}{found.at}")
+
+
+def order_mismatches(contract: Contract, response: Response) -> Iterator[Mismatch]:
+    """Where the events leave the contract's order."""
+    text = contract.response.get("order")
+    if text is None or response.events is None:
+        return
+    names = [event.name for event in response.events]
+    for index, expected, got in order(text).walk(names, contract.response.get("may_end_with", ())):
+        yield Mismatch(f"/events/{index}", expected, got)
+
+
+def judge_request(contract: Contract, request: Request, body: Any, parameters: Mapping[str, str]) -> list[Mismatch]:
+    """Where a request is not what the contract demands; pointers go into the body.
+
+    Mismatches of headers stand at `headers:/name`, those of the path at `path:/name`.
+    """
+    found: list[Mismatch] = []
+    for name, shape in contract.parameters.items():
+        if name in parameters:
+            found += [each._replace(at=f"path:/{name}") for each in shape.mismatches(parameters[name])]
+    if contract.request_headers is not None:
+        headers = {name.lower(): value for name, value in reversed(request.headers)}
+        found += [each._replace(at=f"headers:{each.at}") for each in contract.request_headers.mismatches(headers)]
+    if contract.request_shape is not None:
+        found += contract.request_shape.mismatches(body)
+    return found

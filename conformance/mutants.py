@@ -1,0 +1,187 @@
+"""The suite tested by its own mock: every rule broken once, on purpose, must be found by its own check.
+
+A rule that no mutant turns red proves nothing; a mutant that also turns other rules red is
+compared with what the file lists under `also`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import IO
+
+from conformance.contract import Contract, Rule, Specs
+from conformance.finding import Finding
+from conformance.probing import CannotAsk
+from conformance.run import Run, inapplicable
+from conformance.target import EMBEDDED, Target, targets
+
+BREAK = "x-mock-break"
+"""The request header by which the mock breaks a rule."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One rule, broken. `own` is what its own check said, `others` the rules that fell with it."""
+
+    rule: Rule
+    own: Finding
+    others: tuple[str, ...]
+
+    @property
+    def killed(self) -> bool:
+        return self.own.word == "broken"
+
+    @property
+    def unlisted(self) -> tuple[str, ...]:
+        """Rules that fell with it and are not listed under `also`."""
+        return tuple(name for name in self.others if name not in self.rule.also)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Rules listed under `also` that held."""
+        return tuple(name for name in self.rule.also if name not in self.others)
+
+
+@dataclass
+class Outcome:
+    """Everything that was broken, what the unbroken mock did, and what could not be asked here."""
+
+    mutants: list[Mutant] = field(default_factory=list)
+    clean_failures: list[Finding] = field(default_factory=list)
+    clean: int = 0
+    skipped: list[tuple[Rule, str]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def survivors(self) -> list[Mutant]:
+        return [each for each in self.mutants if not each.killed]
+
+    @property
+    def sound(self) -> bool:
+        return bool(self.mutants) and not (
+            self.survivors
+            or self.clean_failures
+            or any(each.unlisted or each.missing for each in self.mutants)
+        )
+
+
+def run_mutants(specs: Specs, globs: Sequence[str], progress: IO[str] | None = None) -> Outcome:
+    """Breaks every rule of the contracts that match, in an embedded mock of each reality."""
+    from conformance.session import embedded
+
+    outcome = Outcome()
+    begun = time.monotonic()
+    open_rules = {
+        (contract.id, rule.id): "no target"
+        for contract in specs.contracts.values()
+        if not contract.abstract and any(fnmatch(contract.id, g) or fnmatch(contract.api, g) for g in globs)
+        for rule in contract.rules.values()
+        if rule.not_checked is None
+    }
+    with tempfile.TemporaryDirectory(prefix="conformance-mutants-") as folder:
+        for reality in ("documented", "observed"):
+            if not open_rules:
+                break
+            mock = embedded(EMBEDDED)(auth="strict", reality=reality)
+            try:
+                asked = targets(specs, EMBEDDED, mock=mock.info)
+                for target in asked:
+                    _break_all(specs, target, open_rules, outcome, Path(folder) / reality, progress)
+            finally:
+                mock.stop()
+    outcome.skipped = [(specs.rule(f"{contract}:{rule}"), why) for (contract, rule), why in open_rules.items()]
+    outcome.seconds = time.monotonic() - begun
+    return outcome
+
+
+def _break_all(
+    specs: Specs,
+    target: Target,
+    open_rules: dict[tuple[str, str], str],
+    outcome: Outcome,
+    folder: Path,
+    progress: IO[str] | None,
+) -> None:
+    clean = Run(specs, [target], folder / "clean" / target.name)
+    try:
+        for contract in specs.of(target.provider.id):
+            for rule in contract.rules.values():
+                key = (contract.id, rule.id)
+                if key not in open_rules:
+                    continue
+                unbroken = clean.judge(target, contract, rule)
+                if unbroken.word == "not applicable":
+                    open_rules[key] = unbroken.reason
+                    continue
+                del open_rules[key]
+                outcome.clean += 1
+                if unbroken.word != "kept":
+                    outcome.clean_failures.append(unbroken)
+                mutant = break_rule(specs, target, contract, rule, clean, folder)
+                outcome.mutants.append(mutant)
+                if progress is not None:
+                    progress.write(f"\r{len(outcome.mutants)} mutants, {len(outcome.survivors)} survive \x1b[K")
+                    progress.flush()
+    finally:
+        clean.close()
+        if progress is not None:
+            progress.write("\r\x1b[K")
+
+
+def break_rule(specs: Specs, target: Target, contract: Contract, rule: Rule, clean: Run, folder: Path) -> Mutant:
+    """Asks the rule's probe of a mock that breaks the rule, and judges every rule of that probe."""
+    run = Run(specs, [target], folder / f"{contract.id}-{rule.id}".replace("/", "_"), ((BREAK, rule.name),))
+    try:
+        own = run.judge(target, contract, rule)
+        others = []
+        for other in contract.rules.values():
+            if other.id == rule.id or other.probe != rule.probe or inapplicable(target, contract, other):
+                continue
+            try:
+                if run.judge(target, contract, other).word == "broken":
+                    if clean.judge(target, contract, other).word == "kept":
+                        others.append(other.id)
+            except CannotAsk:
+                continue
+        return Mutant(rule, own, tuple(others))
+    finally:
+        run.close()
+
+
+def matrix(outcome: Outcome) -> Iterator[str]:
+    """The matrix for a person: each contract, how many rules were broken and found, then what is wrong."""
+    by_contract: dict[str, list[Mutant]] = {}
+    for mutant in outcome.mutants:
+        by_contract.setdefault(mutant.rule.contract, []).append(mutant)
+    yield f"{'contract':45} {'broken':>7} {'found':>7} {'survive':>8}"
+    for name, mutants in by_contract.items():
+        killed = sum(mutant.killed for mutant in mutants)
+        yield f"{name:45} {len(mutants):7} {killed:7} {len(mutants) - killed:8}"
+    yield ""
+    for finding in outcome.clean_failures:
+        yield f"the unbroken mock: {finding.text()}"
+    for mutant in outcome.survivors:
+        yield f"survives: {mutant.rule.name} is {mutant.own.word} though broken by {list(map(dict, mutant.rule.broken_by)) or 'its schema'}"
+        if mutant.own.reason:
+            yield f"          {mutant.own.reason}"
+    for mutant in outcome.mutants:
+        if mutant.unlisted:
+            yield f"also falls, not listed: {mutant.rule.name} -> {', '.join(mutant.unlisted)}"
+        if mutant.missing:
+            yield f"listed under also, but holds: {mutant.rule.name} -> {', '.join(mutant.missing)}"
+    reasons: dict[str, int] = {}
+    for _, why in outcome.skipped:
+        reasons[why] = reasons.get(why, 0) + 1
+    for why, number in sorted(reasons.items()):
+        yield f"not broken, {number} rules: {why}"
+    found = len(outcome.mutants) - len(outcome.survivors)
+    yield (
+        f"{len(outcome.mutants)} rules broken, {found} found by their own check, "
+        f"{outcome.clean - len(outcome.clean_failures)} of {outcome.clean} kept by the unbroken mock, "
+        f"{outcome.seconds:.1f} s: {'sound' if outcome.sound else 'NOT SOUND'}"
+    )

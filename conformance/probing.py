@@ -1,0 +1,173 @@
+"""A probe's steps as requests: turns in the contract's own words, patched, with credentials."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from conformance.contract import Contract, merge
+from conformance.dialects import dialect
+from conformance.exchange import Request
+from conformance.framing import dump
+from conformance.rules import Step
+from conformance.select import change, select
+from conformance.target import Target
+from conformance.values import (
+    Media,
+    Message,
+    OutputFormat,
+    Part,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    Turn,
+)
+
+
+class CannotAsk(ValueError):
+    """A probe that this target cannot be asked; the text says why."""
+
+
+def turn(said: Mapping[str, Any], target: Target, earlier: Mapping[str, Step], streams: bool) -> Turn:
+    """The Turn that a probe's step describes. Raises CannotAsk for a claim the card does not make."""
+    choice = said.get("tool_choice")
+    output = said.get("output")
+    return Turn(
+        messages=tuple(part for each in said["messages"] for part in _messages(each, earlier)),
+        model=target.model,
+        tools=tuple(Tool(each["name"], each.get("description", ""), each["schema"]) for each in said.get("tools", ())),
+        tool_choice=None
+        if choice is None
+        else ToolChoice(choice)
+        if isinstance(choice, str)
+        else ToolChoice("named", choice["name"]),
+        parallel_tool_calls=said.get("parallel_tool_calls"),
+        max_tokens=_number(said.get("max_tokens"), target),
+        stop=tuple(said.get("stop", ())),
+        output=OutputFormat(output["schema"], output.get("name", "answer"), strict=True) if output else None,
+        temperature=said.get("temperature"),
+        top_p=said.get("top_p"),
+        seed=said.get("seed"),
+        n=said.get("n", 1),
+        stream=streams,
+        reasoning=said.get("reasoning"),
+        tier=said.get("tier"),
+    )
+
+
+def _number(said: Any, target: Target) -> int | None:
+    if said is None or isinstance(said, int):
+        return said
+    value = target.card.value(said["claim"], target.reality) if target.card else None
+    if value is None:
+        raise CannotAsk(f"the card of this model claims no {said['claim']}")
+    return int(value * said.get("times", 1)) + int(said.get("plus", 0))
+
+
+def _messages(said: Mapping[str, Any], earlier: Mapping[str, Step]) -> list[Message]:
+    if "answered" in said:
+        return [Message("assistant", earlier[said["answered"]].reply.parts)]
+    if "results" in said:
+        calls = earlier[said["results"]].reply.tool_calls or (ToolCall("none", "none", {}),)
+        return [Message("tool", tuple(ToolResult(call.id, (Text(said["text"]),)) for call in calls))]
+    if "filler" in said:
+        raise CannotAsk("filler messages are asked by the limit search, not by a probe")
+    if "text" in said:
+        return [Message(said["role"], (Text(said["text"]),))]
+    return [Message(said["role"], tuple(_part(each) for each in said["parts"]))]
+
+
+def _part(said: Mapping[str, Any]) -> Part:
+    if "text" in said:
+        return Text(said["text"])
+    from conformance.picture import draw
+
+    picture = draw(said["image"].get("code", "0"))
+    return Media("image", "png", data=picture[: len(picture) // 2] if said["image"].get("corrupt") else picture)
+
+
+def build(
+    contract: Contract, name: str, said: Mapping[str, Any], target: Target, earlier: Mapping[str, Step]
+) -> tuple[Request, Any, Turn | None]:
+    """The request of one step, its JSON body, and the Turn it came from (None for a raw one).
+
+    Raises CannotAsk where the card lacks what the step names, KeyError for an earlier step that is not there.
+    """
+    asked: Turn | None = None
+    model = said.get("model", target.model)
+    if "turn" in said:
+        if contract.dialect is None:
+            raise CannotAsk(f"{contract.id} has no dialect to put a turn into")
+        asked = replace(turn(said["turn"], target, earlier, contract.streams), model=model)
+        body: Any = dialect(contract.dialect).write(asked, contract.profile)
+    else:
+        body = said.get("body")
+    where = contract.model_at or {}
+    if "body" in where and isinstance(body, Mapping):
+        body, _ = change(body, where["body"], model, remove=model is None)
+    if "patch" in said:
+        body = merge(body or {}, _taken(said["patch"], earlier))
+    path = said.get("path") or _path(contract, model)
+    headers = dict(contract.request.get("sent_headers", {}))
+    content_types = contract.request.get("content_types")
+    if contract.request.get("body") is not None:
+        headers.setdefault("Content-Type", content_types[0] if content_types else "application/json")
+    headers, body = _credentials(said.get("auth", "right"), target, headers, body)
+    headers = {**headers, **said.get("headers", {})}
+    if "text" in said:
+        raw = said["text"].encode()
+    else:
+        raw = b"" if body is None else dump(body)
+    request = Request(
+        said.get("method", contract.method),
+        path,
+        tuple((key, str(value)) for key, value in headers.items() if value is not None),
+        raw,
+    )
+    return request, body, asked
+
+
+def _taken(value: Any, earlier: Mapping[str, Step]) -> Any:
+    """`{$from: step, $at: pointer}` replaced by what stood there in the earlier step's answer."""
+    if isinstance(value, Mapping):
+        if "$from" in value:
+            found = select(earlier[value["$from"]].document, value["$at"])
+            if not found:
+                raise CannotAsk(f"step {value['$from']} has nothing at {value['$at']}")
+            return found[0][1]
+        return {key: _taken(child, earlier) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_taken(child, earlier) for child in value]
+    return value
+
+
+def _path(contract: Contract, model: str | None) -> str:
+    template = contract.request["paths"][0]
+    where = contract.model_at or {}
+
+    def filled(found: re.Match[str]) -> str:
+        if where.get("path") == found[1]:
+            return quote(model or "", safe="")
+        raise CannotAsk(f"{contract.id}: nothing to put into {{{found[1]}}} of {template}")
+
+    return re.sub(r"\{(\w+)\}", filled, template)
+
+
+def _credentials(
+    which: str, target: Target, headers: dict[str, str], body: Any
+) -> tuple[dict[str, str], Any]:
+    said = target.provider.said["key"]
+    if which == "none":
+        return headers, body
+    key = target.key if which == "right" else said.get("wrong", {}).get(which)
+    if key is None:
+        raise CannotAsk(f"{target.provider.id} has no {which} key to show")
+    if "body" in said and isinstance(body, Mapping):
+        body, _ = change(body, said["body"], key)
+        return headers, body
+    return {**headers, **{name: value.replace("{key}", key) for name, value in said["send"].items()}}, body

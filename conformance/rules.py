@@ -1,0 +1,495 @@
+"""The checks: what a schema or an order cannot say, each a function that yields what it saw.
+
+A contract's rule names its check and gives it values; the function's name is the requirement.
+A check looks at the steps of one probe (`Seen`) and yields a Mismatch for each place where the
+provider is not what the rule demands. No I/O, no asserts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from conformance.contract import Card, Contract, Failure, Rule
+from conformance.dialects import dialect
+from conformance.exchange import Event, Exchange
+from conformance.select import document, select
+from conformance.shapes import ABSENT, Mismatch, Shape
+from conformance.values import Reply, Turn
+
+Check = Callable[..., Iterable[Mismatch]]
+CHECKS: dict[str, Check] = {}
+OF_REFUSALS: set[str] = set()
+"""Checks that look at steps which were refused, or tell themselves whether they were."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a probe as it went."""
+
+    name: str
+    contract: Contract
+    exchange: Exchange
+    body: Any = None
+    """The request's parsed JSON."""
+    turn: Turn | None = None
+    expect: Any = "answered"
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """What pointers go into; empty if no response came."""
+        return document(self.exchange.response) if self.exchange.response else {}
+
+    @cached_property
+    def replies(self) -> list[Reply]:
+        """The answer in neutral words; empty where there is none."""
+        response = self.exchange.response
+        if response is None or self.contract.dialect is None:
+            return []
+        speak = dialect(self.contract.dialect)
+        if response.events is not None:
+            return speak.fold(response.events, self.contract.profile)
+        return speak.parse(response.body, self.contract.profile)
+
+    @property
+    def reply(self) -> Reply:
+        """The first reply; an empty one if there is none."""
+        return self.replies[0] if self.replies else Reply(())
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a rule looks at: the probe's steps, in order, and the card of the model that was asked."""
+
+    contract: Contract
+    rule: Rule
+    steps: Mapping[str, Step]
+    card: Card | None = None
+
+    def step(self, name: str | None = None) -> Step:
+        """The step called `name`; without a name the last one."""
+        return self.steps[name] if name is not None else list(self.steps.values())[-1]
+
+
+def check(function: Check) -> Check:
+    """Registers a check that looks at answers."""
+    CHECKS[function.__name__] = function
+    return function
+
+
+def check_refusal(function: Check) -> Check:
+    """Registers a check that looks at refusals as well."""
+    OF_REFUSALS.add(function.__name__)
+    return check(function)
+
+
+def _one(seen: Seen, at: str, step: str | None = None) -> tuple[str, Any] | None:
+    found = select(seen.step(step).document, at)
+    return found[0] if found else None
+
+
+# Members of the answer
+
+
+@check
+def present(seen: Seen, at: str, step: str | None = None) -> Iterator[Mismatch]:
+    if _one(seen, at, step) is None:
+        yield Mismatch(at, "a member", ABSENT)
+
+
+@check
+def absent(seen: Seen, at: str, step: str | None = None) -> Iterator[Mismatch]:
+    for where, value in select(seen.step(step).document, at):
+        yield Mismatch(where, "no such member", value)
+
+
+@check
+def equal(
+    seen: Seen, at: str, to: Any = None, same_as: str | None = None, step: str | None = None, as_step: str | None = None
+) -> Iterator[Mismatch]:
+    """`at` equals `to`, or what stands at `same_as` (of step `as_step`)."""
+    if same_as is not None:
+        other = _one(seen, same_as, as_step or step)
+        to = other[1] if other else ABSENT
+    found = select(seen.step(step).document, at)
+    if not found:
+        yield Mismatch(at, f"{to!r}", ABSENT)
+    for where, value in found:
+        if value != to:
+            yield Mismatch(where, json.dumps(to, ensure_ascii=False) if to is not ABSENT else "the same", value)
+
+
+@check
+def one_of(seen: Seen, at: str, values: list[Any], step: str | None = None) -> Iterator[Mismatch]:
+    for where, value in select(seen.step(step).document, at):
+        if value not in values:
+            yield Mismatch(where, "one of " + json.dumps(values), value)
+
+
+@check
+def matches(seen: Seen, at: str, pattern: str, step: str | None = None) -> Iterator[Mismatch]:
+    found = select(seen.step(step).document, at)
+    if not found:
+        yield Mismatch(at, f"text that matches {pattern}", ABSENT)
+    for where, value in found:
+        if not isinstance(value, str) or not re.search(pattern, value):
+            yield Mismatch(where, f"text that matches {pattern}", value)
+
+
+@check
+def sum(seen: Seen, total: str, parts: list[str], step: str | None = None) -> Iterator[Mismatch]:
+    """`total` is the sum of `parts`; parts that are missing count nothing."""
+    found = _one(seen, total, step)
+    if found is None:
+        return
+    values = [_one(seen, part, step) for part in parts]
+    expected = 0
+    for value in values:
+        expected += value[1] if value and isinstance(value[1], int) else 0
+    if found[1] != expected:
+        yield Mismatch(found[0], str(expected), found[1])
+
+
+@check
+def at_most(seen: Seen, at: str, limit: float, step: str | None = None) -> Iterator[Mismatch]:
+    for where, value in select(seen.step(step).document, at):
+        if value > limit:
+            yield Mismatch(where, f"at most {limit}", value)
+
+
+@check
+def count(
+    seen: Seen,
+    event: str | None = None,
+    at: str | None = None,
+    exactly: int | None = None,
+    at_least: int | None = None,
+    at_most: int | None = None,
+    step: str | None = None,
+) -> Iterator[Mismatch]:
+    """How many events of a name there are, or places that a pointer finds."""
+    if event is not None:
+        number = len([each for each in seen.step(step).document.get("events", ()) if each.name == event])
+    else:
+        number = len(select(seen.step(step).document, at or ""))
+    where = f"/events/{event}" if event else at or ""
+    if exactly is not None and number != exactly:
+        yield Mismatch(where, f"exactly {exactly}", number)
+    if at_least is not None and number < at_least:
+        yield Mismatch(where, f"at least {at_least}", number)
+    if at_most is not None and number > at_most:
+        yield Mismatch(where, f"at most {at_most}", number)
+
+
+@check
+def same_everywhere(seen: Seen, at: str, step: str | None = None) -> Iterator[Mismatch]:
+    found = select(seen.step(step).document, at)
+    if not found:
+        yield Mismatch(at, "the same value everywhere", ABSENT)
+    for where, value in found[1:]:
+        if value != found[0][1]:
+            yield Mismatch(where, json.dumps(found[0][1]), value)
+
+
+@check
+def increments(seen: Seen, at: str, first: int, step: str | None = None) -> Iterator[Mismatch]:
+    found = select(seen.step(step).document, at)
+    if not found:
+        yield Mismatch(at, f"{first}, and one more each", ABSENT)
+    for expected, (where, value) in enumerate(found, first):
+        if value != expected:
+            yield Mismatch(where, str(expected), value)
+            return
+
+
+@check
+def sorted_keys(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
+    """The keys of every object stand in alphabetical order on the wire."""
+    found = seen.step(step).document
+    for value in [event.data for event in found["events"]] if "events" in found else [found.get("body")]:
+        yield from _unsorted(value, "")
+
+
+def _unsorted(value: Any, at: str) -> Iterator[Mismatch]:
+    if isinstance(value, dict):
+        if list(value) != sorted(value):
+            yield Mismatch(at, "keys " + ", ".join(sorted(value)), list(value))
+        for key, child in value.items():
+            yield from _unsorted(child, f"{at}/{key}")
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from _unsorted(child, f"{at}/{index}")
+
+
+@check
+def compact_json(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
+    """The JSON has no spaces between its tokens."""
+    response = seen.step(step).exchange.response
+    if response is None or response.events is not None:
+        return
+    compact = json.dumps(response.body, separators=(",", ":"), ensure_ascii=False).encode()
+    escaped = json.dumps(response.body, separators=(",", ":")).encode()
+    if response.raw.strip() not in (compact, escaped) and b": " in re.sub(rb'"(?:[^"\\]|\\.)*"', b'""', response.raw):
+        yield Mismatch("/body", "JSON without spaces between tokens", response.raw[:80].decode("utf-8", "replace"))
+
+
+@check_refusal
+def header_matches(seen: Seen, name: str, pattern: str, step: str | None = None) -> Iterator[Mismatch]:
+    value = seen.step(step).document["headers"].get(name.lower())
+    if value is None or not re.search(pattern, value):
+        yield Mismatch(f"/headers/{name.lower()}", f"text that matches {pattern}", ABSENT if value is None else value)
+
+
+@check_refusal
+def header_absent(seen: Seen, name: str, step: str | None = None) -> Iterator[Mismatch]:
+    """No header whose name matches the pattern `name`."""
+    for key, value in seen.step(step).document["headers"].items():
+        if re.fullmatch(name, key):
+            yield Mismatch(f"/headers/{key}", "no such header", value)
+
+
+# Streams
+
+
+@check
+def ends_with(seen: Seen, event: str, step: str | None = None) -> Iterator[Mismatch]:
+    events = seen.step(step).document.get("events") or []
+    last = events[-1].name if events else None
+    if last != event:
+        yield Mismatch("/events/-1", event, last)
+
+
+@check
+def nested(seen: Seen, start: str, delta: str, stop: str, index: str, step: str | None = None) -> Iterator[Mismatch]:
+    """Blocks do not overlap and are numbered from 0: each index is opened, filled and closed before the next."""
+    current, expected, is_open = 0, 0, False
+    for number, event in enumerate(seen.step(step).document.get("events", ())):
+        if event.name not in (start, delta, stop):
+            continue
+        found = select(event.data, index)
+        value = found[0][1] if found else None
+        if not is_open:
+            is_open, current = True, expected
+        if value != current:
+            yield Mismatch(f"/events/{number}{index}", str(current), value)
+            return
+        if event.name == stop:
+            is_open, expected = False, current + 1
+
+
+@check
+def joins(seen: Seen, deltas: str, into: str, event: str | None = None, step: str | None = None) -> Iterator[Mismatch]:
+    """The pieces at `deltas` (of events called `event`), joined, are the text at `into`."""
+    found = seen.step(step).document
+    if event is not None:
+        found = {**found, "events": [each for each in found["events"] if each.name == event]}
+    joined = "".join(value for _, value in select(found, deltas) if isinstance(value, str))
+    whole = _one(seen, into, step)
+    if whole is None or whole[1] != joined:
+        yield Mismatch(into, json.dumps(joined, ensure_ascii=False), whole[1] if whole else ABSENT)
+
+
+@check
+def fold_equals(seen: Seen, step: str, to_step: str) -> Iterator[Mismatch]:
+    """Two steps came to the same text, calls and finish reason."""
+    one, other = seen.step(step).reply, seen.step(to_step).reply
+    if one.text != other.text:
+        yield Mismatch("/text", json.dumps(other.text, ensure_ascii=False), one.text)
+    if one.finish is not None and other.finish is not None and one.finish != other.finish:
+        yield Mismatch("/finish", str(other.finish), one.finish)
+
+
+# Refusals
+
+
+@check_refusal
+def answered(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
+    asked = seen.step(step)
+    expected = asked.contract.response["status"]
+    if asked.document["status"] != expected:
+        yield Mismatch("/status", str(expected), asked.document["status"])
+        return
+    if not asked.replies and asked.contract.dialect:
+        yield Mismatch("/body", "an answer of the model", asked.document.get("body"))
+
+
+@check_refusal
+def refused(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
+    """Any status of the 4xx kind, or an error inside the stream."""
+    asked = seen.step(step)
+    response = asked.exchange.response
+    status = asked.document["status"]
+    if 400 <= status < 500 or (response is not None and response.ending == "error"):
+        return
+    yield Mismatch("/status", "a refusal (4xx)", status)
+
+
+@check_refusal
+def refused_with(
+    seen: Seen, error: str, exact: list[str] | None = None, step: str | None = None
+) -> Iterator[Mismatch]:
+    """The contract's error `error`: its status, its code (header and body members), its message where asked for."""
+    asked = seen.step(step)
+    failure = asked.contract.failures[error]
+    exact = exact or ["status", "code"]
+    found = asked.document
+    if "status" in exact and found["status"] != failure.status:
+        yield Mismatch("/status", str(failure.status), found["status"])
+    if "code" in exact:
+        yield from _same_code(failure, found)
+    if "message" in exact:
+        yield from _same_text(failure.body, found.get("body"), "/body")
+
+
+def _same_code(failure: Failure, found: Mapping[str, Any]) -> Iterator[Mismatch]:
+    if failure.code is None:
+        return
+    code = re.escape(failure.code)
+    for name, value in failure.headers.items():
+        if value is not None and failure.code in value:
+            got = found["headers"].get(name.lower())
+            if got is None or not re.match(rf"{code}(?:$|[:#])", got):
+                yield Mismatch(f"/headers/{name.lower()}", failure.code, ABSENT if got is None else got)
+    for where, value in _leaves(failure.body, "/body"):
+        if value == failure.code:
+            places = select(found, where)
+            if not places or places[0][1] != failure.code:
+                yield Mismatch(where, failure.code, places[0][1] if places else ABSENT)
+
+
+def _leaves(value: Any, at: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, child in value.items():
+            yield from _leaves(child, f"{at}/{key}")
+    else:
+        yield at, value
+
+
+def _same_text(expected: Any, got: Any, at: str) -> Iterator[Mismatch]:
+    """Every member of the documented body, placeholders standing for anything."""
+    if isinstance(expected, Mapping):
+        for key, value in expected.items():
+            if not isinstance(got, Mapping) or key not in got:
+                yield Mismatch(f"{at}/{key}", "a member", ABSENT)
+            else:
+                yield from _same_text(value, got[key], f"{at}/{key}")
+    elif isinstance(expected, str):
+        pattern = ".*".join(re.escape(piece) for piece in re.split(r"\{\w+\}", expected))
+        if not isinstance(got, str) or not re.fullmatch(pattern, got, re.DOTALL):
+            yield Mismatch(at, expected, got)
+    elif expected != got:
+        yield Mismatch(at, json.dumps(expected), got)
+
+
+# What the model said
+
+
+@check
+def finish_is(seen: Seen, finish: str, step: str | None = None) -> Iterator[Mismatch]:
+    reply = seen.step(step).reply
+    if reply.finish != finish:
+        yield Mismatch("/finish", finish, reply.finish)
+
+
+@check
+def text_equals(seen: Seen, text: str, step: str | None = None) -> Iterator[Mismatch]:
+    got = seen.step(step).reply.text
+    if got.strip() != text:
+        yield Mismatch("/text", text, got)
+
+
+@check
+def text_has(seen: Seen, text: str, step: str | None = None) -> Iterator[Mismatch]:
+    got = seen.step(step).reply.text
+    if text.lower() not in got.lower():
+        yield Mismatch("/text", f"text with {text!r} in it", got)
+
+
+@check
+def text_lacks(seen: Seen, text: str, step: str | None = None) -> Iterator[Mismatch]:
+    got = seen.step(step).reply.text
+    if text in got:
+        yield Mismatch("/text", f"text without {text!r}", got)
+
+
+@check
+def sees(seen: Seen, shown: str, control: str, text: str) -> Iterator[Mismatch]:
+    """The code is named when the picture is shown, and not named without it."""
+    got = seen.step(shown).reply.text
+    if text.lower() not in got.lower():
+        yield Mismatch("/text", f"the code {text!r} that the picture shows", got)
+    without = seen.step(control).reply.text
+    if text.lower() in without.lower():
+        yield Mismatch("/text", f"no {text!r} without the picture", without)
+
+
+@check
+def tool_called(seen: Seen, name: str, step: str | None = None) -> Iterator[Mismatch]:
+    called = [call.name for call in seen.step(step).reply.tool_calls]
+    if name not in called:
+        yield Mismatch("/tool_calls", f"a call of {name}", called)
+
+
+@check
+def arguments_fit(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
+    """Every call is of a tool on offer, and its arguments fit that tool's schema."""
+    asked = seen.step(step)
+    tools = {tool.name: tool for tool in asked.turn.tools} if asked.turn else {}
+    if not asked.reply.tool_calls:
+        yield Mismatch("/tool_calls", "a call", [])
+    for index, call in enumerate(asked.reply.tool_calls):
+        if call.name not in tools:
+            yield Mismatch(f"/tool_calls/{index}/name", "one of " + ", ".join(tools), call.name)
+            continue
+        for found in Shape(dict(tools[call.name].schema), _no_reference).mismatches(call.arguments):
+            yield found._replace(at=f"/tool_calls/{index}/arguments{found.at}")
+
+
+@check
+def fits_output(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
+    """The text is JSON and fits the schema that was asked for."""
+    asked = seen.step(step)
+    schema = asked.turn.output.schema if asked.turn and asked.turn.output else None
+    try:
+        value = json.loads(asked.reply.text)
+    except ValueError as error:
+        yield Mismatch("/text", f"JSON ({error})", asked.reply.text)
+        return
+    if schema is not None:
+        for found in Shape(dict(schema), _no_reference).mismatches(value):
+            yield found._replace(at=f"/text{found.at}")
+
+
+def _no_reference(uri: str) -> Any:
+    raise KeyError(uri)
+
+
+@check
+def cap_honoured(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
+    """No more output tokens are counted than were allowed."""
+    asked = seen.step(step)
+    usage, cap = asked.reply.usage, asked.turn.max_tokens if asked.turn else None
+    if cap is None:
+        return
+    if usage is None:
+        yield Mismatch("/usage", "a count of output tokens", ABSENT)
+    elif usage.output > cap:
+        yield Mismatch("/usage/output", f"at most {cap}", usage.output)
+
+
+@check
+def usage_given(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
+    """Tokens in and tokens out are counted, and are more than nothing."""
+    usage = seen.step(step).reply.usage
+    if usage is None:
+        yield Mismatch("/usage", "counts of input and output tokens", ABSENT)
+        return
+    if usage.input <= 0:
+        yield Mismatch("/usage/input", "more than 0", usage.input)
+    if usage.output <= 0:
+        yield Mismatch("/usage/output", "more than 0", usage.output)
+

@@ -1,0 +1,180 @@
+"""The exchanges of one run on disk: redacted, asked once, shared by all workers.
+
+A probe's steps are kept under (target, contract, probe). The first who needs them holds the lock
+and asks; the others read. Nothing is taken from an earlier run: a run has a folder of its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from conformance.exchange import Chunk, Exchange, Headers, Request, Response
+from conformance.target import Target
+
+STILL_A_SECRET = 6
+"""Shorter keys are not searched for in texts: they would hit words."""
+
+
+def text_or_base64(data: bytes) -> dict[str, str]:
+    """Bytes as JSON can hold them: `text` where they are UTF-8 without control characters, else `base64`."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode()}
+    if any(character < " " and character not in "\t\n\r" for character in text):
+        return {"base64": base64.b64encode(data).decode()}
+    return {"text": text}
+
+
+def from_text_or_base64(said: Mapping[str, str]) -> bytes:
+    """The bytes again."""
+    return base64.b64decode(said["base64"]) if "base64" in said else said["text"].encode()
+
+
+def exchange_to_dict(exchange: Exchange) -> dict[str, Any]:
+    """The exchange as plain values; parsed forms are left out, they are read again."""
+    request, response = exchange.request, exchange.response
+    said: dict[str, Any] = {
+        "request": {
+            "method": request.method,
+            "target": request.target,
+            "headers": [list(each) for each in request.headers],
+            "body": text_or_base64(request.body),
+        },
+        "response": None,
+    }
+    if exchange.failure is not None:
+        said["failure"] = exchange.failure
+    if response is not None:
+        said["response"] = {
+            "status": response.status,
+            "headers": [list(each) for each in response.headers],
+            "chunks": [{"at": chunk.at, **text_or_base64(chunk.data)} for chunk in response.chunks],
+            "ending": response.ending,
+        }
+    return said
+
+
+def head_of(said: Mapping[str, Any]) -> tuple[int, Headers, tuple[Chunk, ...]]:
+    """Status, headers and chunks of a stored response."""
+    headers = tuple((str(name), str(value)) for name, value in said["headers"])
+    chunks = tuple(Chunk(from_text_or_base64(each), each["at"]) for each in said["chunks"])
+    return said["status"], headers, chunks
+
+
+def request_from_dict(said: Mapping[str, Any]) -> Request:
+    """The stored request."""
+    headers = tuple((str(name), str(value)) for name, value in said["headers"])
+    return Request(said["method"], said["target"], headers, from_text_or_base64(said["body"]))
+
+
+class Redactor:
+    """Replaces keys wherever they stand, echoes included, by the names of their variables."""
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        self._secrets: list[tuple[bytes, bytes]] = []
+        for secret, name in secrets.items():
+            if len(secret) < STILL_A_SECRET:
+                continue
+            forms = {secret, json.dumps(secret)[1:-1], secret.replace("/", "\\/"), _percent(secret)}
+            for form in sorted(forms, key=len, reverse=True):
+                self._secrets.append((form.encode(), f"${name}".encode()))
+
+    def data(self, data: bytes) -> bytes:
+        """The bytes without keys."""
+        for secret, name in self._secrets:
+            data = data.replace(secret, name)
+        return data
+
+    def text(self, text: str) -> str:
+        """The text without keys."""
+        return self.data(text.encode()).decode()
+
+    def headers(self, headers: Headers) -> Headers:
+        """The headers without keys."""
+        return tuple((name, self.text(value)) for name, value in headers)
+
+    def exchange(self, exchange: Exchange) -> Exchange:
+        """The exchange without keys. Bodies whose keys were split over chunks are joined to one chunk."""
+        from dataclasses import replace
+
+        request = exchange.request
+        request = replace(
+            request,
+            target=self.text(request.target),
+            headers=self.headers(request.headers),
+            body=self.data(request.body),
+        )
+        response = exchange.response
+        if response is not None:
+            chunks = tuple(Chunk(self.data(chunk.data), chunk.at) for chunk in response.chunks)
+            if self.data(b"".join(chunk.data for chunk in chunks)) != b"".join(chunk.data for chunk in chunks):
+                chunks = (Chunk(self.data(response.raw), response.chunks[-1].at),)
+            response = Response(
+                response.status, self.headers(response.headers), chunks, problem=response.problem, ending=response.ending
+            )
+        failure = None if exchange.failure is None else self.text(exchange.failure)
+        return Exchange(request, response, failure, exchange.truth)
+
+
+def _percent(secret: str) -> str:
+    from urllib.parse import quote
+
+    return quote(secret, safe="")
+
+
+def again(target: Target, exchange: Exchange) -> str:
+    """A curl line that asks the same once more; the key is a variable."""
+    request = exchange.request
+    words = ["curl", "-sS", "-i", "-X", request.method]
+    for name, value in request.headers:
+        words += ["-H", _quoted(f"{name}: {value}")]
+    if request.body:
+        body = text_or_base64(request.body)
+        if "text" in body and len(request.body) < 8000:
+            words += ["--data-binary", _quoted(body["text"])]
+        else:
+            words += ["--data-binary", "@body.json"]
+    return " ".join([*words, f'"{target.endpoint}{request.target}"'])
+
+
+def _quoted(text: str) -> str:
+    """Quoted for a shell, so that $VARIABLES are still filled in."""
+    if "$" not in text:
+        return shlex.quote(text)
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("`", "\\`")
+    return f'"{escaped}"'
+
+
+class Store:
+    """A folder of exchanges, one file for each (target, contract, probe)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def address(self, *key: str) -> str:
+        """The name of the evidence: readable, and different for different keys."""
+        text = "\n".join(key)
+        readable = "-".join(part.replace("/", "_").replace(":", "_") for part in key)
+        return f"{readable[:120]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    def steps(self, address: str, ask: Callable[[], Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+        """What is kept under `address`; asked for once, by whoever comes first."""
+        from filelock import FileLock
+
+        path = self.folder / f"{address}.json"
+        if not path.exists():
+            with FileLock(str(path) + ".lock"):
+                if not path.exists():
+                    made = json.dumps(list(ask()), ensure_ascii=True)
+                    temporary = path.with_suffix(".new")
+                    temporary.write_text(made, encoding="utf-8")
+                    temporary.replace(path)
+        return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]

@@ -1,0 +1,145 @@
+"""Whom a run asks: a provider of specs/, where it is, as which model, with which key."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from conformance.contract import Card, Provider, Specs, fill
+
+EMBEDDED = "mock"
+"""The provider name that means: every provider of specs/, all at one mock."""
+
+
+class UsageError(Exception):
+    """The caller asked for something that cannot be; the text says what can."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One provider as it is asked in one run."""
+
+    provider: Provider
+    endpoint: str
+    """The base URL without a slash at its end."""
+    model: str | None
+    card: Card | None
+    region: str | None = None
+    key: str | None = field(default=None, repr=False)
+    key_variable: str = "KEY"
+    """The name under which the key stands in evidence and in lines to paste."""
+    ca: str | None = None
+    auth: str | None = None
+    """How a mock checks credentials: strict, lenient, off; `strict` for a real provider."""
+    reality: str = "documented"
+
+    @property
+    def name(self) -> str:
+        return self.provider.id
+
+
+def targets(
+    specs: Specs,
+    provider: str,
+    *,
+    endpoint: str | None = None,
+    model: str | None = None,
+    region: str | None = None,
+    mock: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> list[Target]:
+    """The targets that `--provider`, `--endpoint-url`, `--model` and `--region` mean.
+
+    `mock` is what a running mock says of itself (`mock.json`, or its own /_mock/info); without it
+    `provider` must be one of specs/, with its key in a variable that its page names.
+    Raises UsageError for an unknown provider, model or region, for a missing key, and for a key that would go
+    over plain http to another machine.
+    """
+    environment = os.environ if environment is None else environment
+    if provider == EMBEDDED:
+        assert mock is not None
+        return [_at_mock(specs, each, mock, model, region) for each in specs.providers.values() if specs.of(each.id)]
+    if provider not in specs.providers:
+        known = ", ".join([EMBEDDED, *specs.providers])
+        raise UsageError(f"--provider: expected one of {known}, got {provider!r}")
+    said = specs.providers[provider]
+    region = _region(said, region, environment)
+    variable, key = _key(said, environment)
+    base = endpoint or next(
+        (environment[name] for name in said.said["key"].get("endpoint_environment", ()) if environment.get(name)), None
+    )
+    url = (base or str(fill(said.said["base_url"], {"region": region or ""}))).rstrip("/")
+    _refuse_plain_http(url)
+    card = _card(specs, said, model)
+    return [Target(said, url, model or (card.ids[provider] if card else None), card, region, key, variable, auth="strict")]
+
+
+def _at_mock(
+    specs: Specs, provider: Provider, mock: Mapping[str, Any], model: str | None, region: str | None
+) -> Target:
+    card = _card(specs, provider, model) if model is None or _sells(specs, provider, model) else None
+    return Target(
+        provider,
+        str(mock["http"]).rstrip("/") + provider.prefix,
+        card.ids[provider.id] if card else model,
+        card,
+        region or (provider.said["region"] or {}).get("default"),
+        str(mock.get(provider.said["key"].get("mock", "bearer"), "no-key")),
+        "MOCK_KEY",
+        mock.get("ca"),
+        mock.get("auth", "lenient"),
+        mock.get("reality", "documented"),
+    )
+
+
+def _sells(specs: Specs, provider: Provider, model: str) -> bool:
+    return specs.card(provider, model) is not None
+
+
+def _card(specs: Specs, provider: Provider, model: str | None) -> Card | None:
+    if model is not None:
+        return specs.card(provider, model)
+    return next((c for c in specs.cards if c.seller == provider.seller and provider.id in c.ids), None)
+
+
+def _region(provider: Provider, region: str | None, environment: Mapping[str, str]) -> str | None:
+    said = provider.said["region"]
+    if said is None:
+        if region is not None:
+            raise UsageError(f"--region: {provider.id} has no regions, got {region!r}")
+        return None
+    region = region or next((environment[name] for name in said["environment"] if environment.get(name)), said["default"])
+    known = said.get("all")
+    if known and region not in known:
+        raise UsageError(f"--region: expected one of {', '.join(known)}, got {region!r}")
+    return region
+
+
+def _key(provider: Provider, environment: Mapping[str, str]) -> tuple[str, str]:
+    names = provider.said["key"]["environment"]
+    for name in names:
+        if environment.get(name):
+            return name, environment[name]
+    raise UsageError(f"no key for {provider.id}: set {' or '.join(names)}, as {provider.title} names it")
+
+
+def _refuse_plain_http(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"--endpoint-url: expected http(s)://host[:port][/path], got {url!r}")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise UsageError(f"--endpoint-url: a key never goes over plain http to another machine; got {url!r}, use https")
+
+
+def is_loopback(host: str) -> bool:
+    """True for this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

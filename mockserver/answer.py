@@ -1,0 +1,911 @@
+"""A request in, an answer out, as effects: route, check, ask the model, say it in the API's words.
+
+Nothing here knows a provider: which checks there are and in which order, what each refusal
+looks like and what an answer has to hold stand in the contract.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from email.utils import formatdate
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from conformance.breakage import (
+    Unbroken,
+    broken_reply,
+    broken_response,
+    broken_turn,
+    broken_wire,
+    implied,
+    with_headers,
+)
+from conformance.contract import Card, Contract, Failure, Provider, Specs, fill
+from conformance.dialects import Context, dialect
+from conformance.exchange import Event, Headers, Request, Response
+from conformance.framing import dump, encode, encode_event
+from conformance.judge import judge_request
+from conformance.select import change, parts, select
+from conformance.shapes import ABSENT, Mismatch, brief
+from conformance.values import Media, Reply, ToolCall, ToolResult, Turn
+from mockserver import tokens
+from mockserver.auth import Mode, Principal, Refused, authenticate
+from mockserver.credentials import Credentials
+from mockserver.effects import Answer, Cut, Enter, Fetch, Head, Note, Script, Send, Spend, Stall, State, Store
+from mockserver.journal import Entry, summary
+from mockserver.memory import Memory
+from mockserver.route import Route, choose, closest, route
+from mockserver.script import Step
+
+BREAK, CONTRACT, REFUSED, SAYS, REALITY, ERROR = (
+    "x-mock-break",
+    "x-mock-contract",
+    "x-mock-refused",
+    "x-mock-says",
+    "x-mock-reality",
+    "x-mock-error",
+)
+"""Headers of ours: what to break; which contract answered; which check refused, and what it says."""
+
+
+class Mock:
+    """Everything one running mock knows. Raises KeyError for a rule to break that nobody has."""
+
+    def __init__(
+        self,
+        specs: Specs,
+        credentials: Credentials,
+        *,
+        auth: Mode = "lenient",
+        reality: str = "documented",
+        broken: Sequence[str] = (),
+        seed: int | None = None,
+        state: State | None = None,
+    ) -> None:
+        for name in broken:
+            if ":" in name:
+                specs.rule(name)
+            elif not any(rule.id == name for rule in specs.rules()):
+                specs.rule(name)
+        self.specs, self.credentials, self.auth, self.reality = specs, credentials, auth, reality
+        self.broken, self.seed = tuple(broken), seed
+        self.state: State = state or Memory()
+
+    def summary(self) -> list[str]:
+        """What was asked and refused, line by line, over all spaces."""
+        if not isinstance(self.state, Memory):
+            return []
+        return summary(entry for space in self.state.spaces() for entry in space.journal)
+
+
+class _Ids:
+    """Random ids; with a seed the same ids for the same request, in any process."""
+
+    def __init__(self, seed: int | None, request: Request) -> None:
+        if seed is None:
+            self._random: random.Random = random.SystemRandom()
+        else:
+            digest = hashlib.sha256(f"{seed}\n{request.method} {request.target}\n".encode() + request.body).digest()
+            self._random = random.Random(int.from_bytes(digest[:8], "big"))
+
+    def uuid(self) -> str:
+        text = f"{self._random.getrandbits(128):032x}"
+        variant = "89ab"[int(text[16], 16) % 4]
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+
+    def token(self, length: int, alphabet: str) -> str:
+        return "".join(self._random.choice(alphabet) for _ in range(length))
+
+    def number(self, low: int, high: int) -> int:
+        return self._random.randint(low, high)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A check says no: the condition, what fills the texts, and where in the body."""
+
+    condition: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+    mismatch: Mismatch | None = None
+
+    def says(self) -> str:
+        """Why, for a person."""
+        if self.mismatch is not None:
+            return str(self.mismatch)
+        return ", ".join(f"{key} {brief(value)}" for key, value in self.details.items())
+
+
+Check = Generator[Any, Any, Refusal | None]
+
+
+def answer(mock: Mock, request: Request, now: float) -> Answer:
+    """The effects that answer `request` at Unix time `now`."""
+    routed = route(mock.specs, request)
+    if routed.provider is None:
+        yield from _nobody(mock, request, routed, now)
+        return
+    yield from _Answering(mock, request, routed, routed.provider, now).run()
+
+
+def _nobody(mock: Mock, request: Request, routed: Route, now: float) -> Answer:
+    near = closest(mock.specs, routed.path)
+    text = f"no contract for {request.method} {routed.path}; closest: {', '.join(near) or 'none'}\n"
+    yield Note(routed.space, Entry(now, request.method, routed.path, None, 404, "unknown-path", text.strip()))
+    body = text.encode()
+    headers = (("Content-Type", "text/plain; charset=utf-8"), (ERROR, "no contract for this path"))
+    yield Head(404, headers, len(body))
+    yield Send(body)
+
+
+class _Answering:
+    """One request on its way through the checks to its answer."""
+
+    def __init__(self, mock: Mock, request: Request, routed: Route, provider: Provider, now: float) -> None:
+        self.mock, self.request, self.routed, self.provider, self.now = mock, request, routed, provider, now
+        self.specs = mock.specs
+        self.ids = _Ids(mock.seed, request)
+        self.request_id = self.ids.uuid()
+        self.contract: Contract | None = None
+        self.parameters: Mapping[str, str] = {}
+        self.body: Any = None
+        self.body_error: str | None = None
+        self.principal = Principal("anonymous", "none")
+        self.model: str | None = None
+        self.card: Card | None = None
+        self.turn: Turn | None = None
+        self.history: list[Any] = []
+        self.entered: list[tuple[str, int]] = []
+        self.operations: list[Mapping[str, Any]] = []
+        self.implied_rules: list[Any] = []
+        self.unbroken: str | None = None
+        self.latency_ms = self.ids.number(180, 620)
+
+    # The way through
+
+    def run(self) -> Answer:
+        self._parse()
+        if self.request.method == "OPTIONS" and "preflight" in self.provider.said:
+            yield from self._preflight()
+            return
+        chosen = choose(self.routed, self.body)
+        if chosen is None:
+            condition = "wrong-method" if self.routed.others else "unknown-path"
+            yield from self._refuse(Refusal(condition, {"path": self.routed.path, "method": self.request.method}))
+            return
+        self.contract, self.parameters = chosen
+        self._prepare_breakage()
+        try:
+            forced = next((each["refuse"] for each in self.operations if "refuse" in each), None)
+            if forced is not None:
+                yield from self._fail(self.contract.failures[forced], {}, "break", forced)
+                return
+            instead = next((each["instead"] for each in self.operations if "instead" in each), None)
+            if instead is not None:
+                yield from self._replay(self.contract.exchanges[instead])
+                return
+            refusal = yield from self._check()
+            if refusal is not None:
+                yield from self._refuse(refusal)
+                return
+            yield from self._answer()
+        finally:
+            for quota, limit in self.entered:
+                yield Enter(self.routed.space, quota, limit, leave=True)
+
+    def _parse(self) -> None:
+        if not self.request.body:
+            return
+        try:
+            self.body = orjson.loads(self.request.body)
+        except orjson.JSONDecodeError as error:
+            self.body_error = str(error)
+
+    def _prepare_breakage(self) -> None:
+        assert self.contract is not None
+        asked = self.request.header(BREAK)
+        names = [*self.mock.broken, *(name.strip() for name in (asked or "").split(",") if name.strip())]
+        for name in names:
+            contract, _, rule_id = name.rpartition(":")
+            if contract and contract != self.contract.id:
+                continue
+            rule = self.contract.rules.get(rule_id)
+            if rule is None:
+                continue
+            if rule.implied:
+                self.implied_rules.append(rule)
+            self.operations.extend(rule.broken_by)
+
+    def _skipped(self) -> set[str]:
+        return {name for each in self.operations for name in each.get("skip", ())}
+
+    def _check(self) -> Generator[Any, Any, Refusal | None]:
+        assert self.contract is not None
+        skipped = self._skipped()
+        for name in self.contract.checks:
+            if name in skipped:
+                continue
+            refusal = yield from _CHECKS[name](self)
+            if refusal is not None:
+                return refusal
+        return None
+
+    # Checks, by the names that contracts list
+
+    def size(self) -> Check:
+        assert self.contract is not None
+        limit = self.contract.request.get("limit_bytes")
+        yield from ()
+        if limit is not None and len(self.request.body) > limit:
+            return Refusal("body-too-large", {"limit": limit, "requested": len(self.request.body)})
+        return None
+
+    def content_type(self) -> Check:
+        assert self.contract is not None
+        allowed = self.contract.request.get("content_types")
+        yield from ()
+        if allowed is None or self.contract.request.get("body") is None:
+            return None
+        got = (self.request.header("content-type") or "").lower().replace(" ", "")
+        if got in allowed or got.split(";charset=")[0] in allowed:
+            return None
+        return Refusal("unsupported-content-type", {"expected": " or ".join(allowed), "got": got or "none"})
+
+    def authentication(self) -> Check:
+        assert self.contract is not None
+        yield from ()
+        found = authenticate(
+            self.contract.auth, self.request, self.body, self.mock.credentials, self.mock.auth, self.now
+        )
+        if isinstance(found, Refused):
+            return Refusal(found.condition, found.details)
+        self.principal = found
+        return None
+
+    def json(self) -> Check:
+        assert self.contract is not None
+        yield from ()
+        if self.contract.request.get("body") is None:
+            return None
+        if self.body_error is not None:
+            return Refusal("body-not-json", {"expected": "JSON", "got": self.body_error})
+        if self.body is None:
+            self.body = {}
+        return None
+
+    def headers(self) -> Check:
+        return (yield from self._shape(lambda found: found.at.startswith("headers:"), "request-headers"))
+
+    def shape(self) -> Check:
+        refusal = yield from self._shape(lambda found: found.at.startswith("path:"), "path-parameter")
+        return refusal or (
+            yield from self._shape(lambda found: not found.at.startswith(("headers:", "path:")), "request-shape")
+        )
+
+    @cached_property
+    def _mismatches(self) -> list[Mismatch]:
+        assert self.contract is not None
+        return judge_request(self.contract, self.request, self.body, self.parameters)
+
+    def _shape(self, wanted: Any, condition: str) -> Check:
+        yield from ()
+        for found in self._mismatches:
+            if wanted(found):
+                at = found.at.partition(":")[2] or found.at
+                details = {
+                    "pointer": at,
+                    "member": ".".join(parts(at)) if at else "body",
+                    "last": parts(at)[-1] if at else "body",
+                    "expected": found.expected,
+                    "got": found.got if isinstance(found.got, str) else brief(found.got),
+                }
+                return Refusal(condition, details, found)
+        return None
+
+    def find_model(self) -> Check:
+        """Which model is asked, and what its card says."""
+        assert self.contract is not None
+        where = self.contract.model_at
+        yield from ()
+        if where is None:
+            return None
+        if "path" in where:
+            self.model = self.parameters.get(where["path"])
+        else:
+            found = select(self.body, where["body"])
+            self.model = found[0][1] if found and isinstance(found[0][1], str) else None
+        if not self.model:
+            return Refusal("missing-model", {"member": parts(where.get("body", "/model"))[-1]})
+        self.card = self.specs.card(self.provider, self.model)
+        if self.card is None:
+            return Refusal("unknown-model", {"model": self.model})
+        return None
+
+    def api(self) -> Check:
+        yield from ()
+        contract = self.contract
+        assert contract is not None
+        if self.card is not None and contract.offer is not None:
+            if self.card.offers(f"api:{contract.offer}", self.mock.reality) is not True:
+                return Refusal("model-lacks-api", {"model": self.model, "path": self.routed.path})
+        return None
+
+    @property
+    def region(self) -> str | None:
+        """The region of the credentials, of the host name, or the one this mock stands for."""
+        return self.principal.region or self.routed.region
+
+    def in_region(self) -> Check:
+        yield from ()
+        if self.card is None or self.region is None:
+            return None
+        if self.card.offers(f"region:{self.region}", self.mock.reality) is False:
+            return Refusal("region-not-offered", {"model": self.model, "region": self.region})
+        return None
+
+    def _read_turn(self) -> Turn:
+        assert self.contract is not None and self.contract.dialect is not None
+        if self.turn is None:
+            turn = dialect(self.contract.dialect).read(self.body, self.contract.profile)
+            self.turn = replace(turn, model=self.model, stream=self.contract.streams)
+        return self.turn
+
+    def tier(self) -> Check:
+        yield from ()
+        turn = self._read_turn()
+        if self.card is None or turn.tier is None or turn.tier in self.contract_words("tiers_of_no_card"):
+            return None
+        if self.card.offers(f"tier:{turn.tier}", self.mock.reality) is False:
+            return Refusal("tier-not-offered", {"model": self.model, "tier": turn.tier, "got": turn.tier})
+        return None
+
+    def contract_words(self, name: str) -> Sequence[str]:
+        """A list of words in the contract's profile; empty where it has none."""
+        assert self.contract is not None
+        return self.contract.profile.get(name, ())
+
+    def features(self) -> Check:
+        yield from ()
+        turn = self._read_turn()
+        blocks = turn.extras.get("blocks", ())
+        if "cachePoint" in blocks and self.card is not None and self.card.offers("prompt_caching") is False:
+            return Refusal("prompt-caching-not-offered", {"model": self.model})
+        return None
+
+    def modality(self) -> Check:
+        yield from ()
+        if self.card is None:
+            return None
+        for part in _media(self._read_turn()):
+            if part.kind in _KINDS and self.card.offers(f"input:{part.kind}", self.mock.reality) is False:
+                return Refusal("input-modality", {"model": self.model, "modality": part.kind})
+        return None
+
+    def media(self) -> Check:
+        from mockserver.vision import UnreadableMedia, measure
+
+        yield from ()
+        for part in _media(self._read_turn()):
+            if part.kind == "image" and part.url is None:
+                try:
+                    measure(part.data or b"")
+                except UnreadableMedia as error:
+                    return Refusal("media-unreadable", {"modality": part.kind, "got": str(error)})
+        return None
+
+    def tools(self) -> Check:
+        yield from ()
+        turn = self._read_turn()
+        if turn.tools and self.card is not None and self.card.offers("tools") is False:
+            return Refusal("tools-not-offered", {"model": self.model})
+        open_calls: set[str] = set()
+        for message in turn.messages:
+            for part in message.parts:
+                if isinstance(part, ToolCall):
+                    open_calls.add(part.id)
+                elif isinstance(part, ToolResult) and part.id not in open_calls and not self.history:
+                    return Refusal("tool-ids-mismatch", {"got": part.id, "expected": ", ".join(open_calls) or "none"})
+        return None
+
+    def cap(self) -> Check:
+        yield from ()
+        turn = self._read_turn()
+        limit = self.card.value("max_output", self.mock.reality) if self.card else None
+        if limit is not None and turn.max_tokens is not None and turn.max_tokens > limit:
+            return Refusal(
+                "output-cap-exceeded", {"limit": limit, "requested": turn.max_tokens, "model": self.model}
+            )
+        return None
+
+    def context(self) -> Check:
+        yield from ()
+        turn = self._read_turn()
+        limit = self.card.value("context_window", self.mock.reality) if self.card else None
+        if limit is None:
+            return None
+        prompt = tokens.count(turn)
+        asked = turn.max_tokens or 0
+        if prompt + asked > limit:
+            details = {"limit": limit, "prompt": prompt, "requested": asked, "total": prompt + asked}
+            return Refusal("context-overflow", {**details, "model": self.model})
+        return None
+
+    def state(self) -> Check:
+        """Earlier answers that this request goes on from."""
+        turn = self._read_turn()
+        previous = turn.extras.get("previous_response_id")
+        if previous is None:
+            return None
+        kept = yield Fetch(self.routed.space, "response", f"{self.principal.name}:{previous}")
+        if kept is None:
+            return Refusal("unknown-response", {"got": previous, "member": "previous_response_id"})
+        self.history = kept["items"]
+        earlier = dialect("responses").read({"input": self.history}, self._contract.profile)
+        self.turn = replace(turn, messages=_joined(earlier.messages, turn.messages))
+        return None
+
+    @property
+    def _contract(self) -> Contract:
+        assert self.contract is not None
+        return self.contract
+
+    def quota(self) -> Check:
+        """Every limit over time of the provider; places are given back when the answer has ended."""
+        limits = (yield Fetch(self.routed.space, "limits", "all")) or {}
+        for said in self.provider.said.get("quotas", ()):
+            limit = limits.get(said["id"], said.get("limit"))
+            if limit is None and self.card is not None:
+                limit = self.card.value(f"quotas.{said['id']}")
+            if limit is None:
+                continue
+            name = f"{self.principal.name}|{self.model}|{said['id']}"
+            if said["counts"] == "concurrent":
+                entered = yield Enter(self.routed.space, name, limit)
+                if not entered:
+                    return Refusal(said["condition"], {"limit": limit})
+                self.entered.append((name, limit))
+                continue
+            amount = 1.0
+            if said["counts"] == "tokens":
+                turn = self._read_turn()
+                amount = tokens.count(turn) + (turn.max_tokens or self._max_output() or 0)
+            wait = yield Spend(self.routed.space, name, amount, limit, said["window_seconds"], self.now)
+            if wait:
+                return Refusal(said["condition"], {"limit": limit, "seconds": wait, "requested": amount})
+        return None
+
+    def _max_output(self) -> int | None:
+        return self.card.value("max_output", self.mock.reality) if self.card else None
+
+    # Answers
+
+    def _answer(self) -> Answer:
+        contract = self._contract
+        for exchange in contract.exchanges.values():
+            if self._asks(exchange):
+                yield from self._replay(exchange)
+                return
+        if contract.dialect is None:
+            yield from self._state_nothing()
+            return
+        step: Step | None = yield Script(self.routed.space)
+        if step is not None and step.fail is not None:
+            failure = contract.failures.get(step.fail)
+            if failure is None:
+                yield from self._no_such_error(step.fail)
+                return
+            yield from self._fail(failure, {}, "script", f"scripted {step.fail}")
+            return
+        replies = self._think(step)
+        response = self._render(replies)
+        if contract.dialect == "responses":
+            yield from self._remember(response)
+        yield from self._send(response, cut=step.cut if step else None, scripted=step is not None)
+
+    def _asks(self, exchange: Mapping[str, Any]) -> bool:
+        asked = exchange["request"]
+        if exchange.get("reality", self.mock.reality) != self.mock.reality or self.contract is None:
+            return False
+        if exchange["response"]["status"] != self.contract.response["status"]:
+            return False
+        target = self.routed.path + (f"?{self.routed.query}" if self.routed.query else "")
+        return bool(asked["target"] == target and "body" in asked and asked["body"] == self.body)
+
+    def _replay(self, exchange: Mapping[str, Any]) -> Answer:
+        said = exchange["response"]
+        headers = self._headers(self._contract.response.get("content_type"), {})
+        if said.get("headers"):
+            headers = with_headers(headers, said["headers"])
+        response = Response(
+            said["status"],
+            headers,
+            (),
+            body=said.get("body"),
+            events=tuple(Event(each.get("name"), each["data"]) for each in said["events"]) if "events" in said else None,
+        )
+        made: dict[str, Any] = {}
+        for where, kind in exchange.get("varies", {}).items():
+            response = self._vary(response, where, kind, made)
+        yield from self._send(response)
+
+    def _vary(self, response: Response, where: str, kind: str, made: dict[str, Any]) -> Response:
+        def anew(value: Any) -> Any:
+            if kind == "now":
+                return type(value)(self.now) if isinstance(value, int | float) else value
+            return made.setdefault(str(value), re.sub(r"[0-9a-zA-Z]{12,}$", self._like, str(value)))
+
+        area, _, rest = where.removeprefix("/").partition("/")
+        if area == "body":
+            return replace(response, body=change(response.body, f"/{rest}", anew)[0])
+        if area == "events" and response.events is not None:
+            return replace(response, events=tuple(change(list(response.events), f"/{rest}", anew)[0]))
+        return response
+
+    def _like(self, found: re.Match[str]) -> str:
+        text = found[0]
+        alphabet = "0123456789abcdef" if re.fullmatch(r"[0-9a-f]+", text) else "0123456789abcdefghijklmnopqrstuvwxyz"
+        return self.ids.token(len(text), alphabet)
+
+    def _think(self, step: Step | None) -> list[Reply]:
+        from mockserver.model import Ability, reply
+
+        turn = broken_turn(self._read_turn(), self.operations)
+        if step is not None and step.reply is not None:
+            replies = [step.counted(turn)]
+        else:
+            limit = self._max_output()
+            if limit is not None and turn.max_tokens is not None and turn.max_tokens > limit:
+                turn = replace(turn, max_tokens=limit)
+            reasons = bool(self.card and self.card.offers("reasoning", self.mock.reality))
+            replies = list(reply(turn, self._model_seed(), Ability(reasoning=reasons, max_output=limit)))
+        return [broken_reply(each, self.operations) for each in replies]
+
+    def _model_seed(self) -> int:
+        turn = self._read_turn()
+        base = turn.seed if turn.seed is not None else self.mock.seed or 0
+        return int.from_bytes(hashlib.sha256(f"{base}".encode()).digest()[:4], "big")
+
+    def _render(self, replies: Sequence[Reply]) -> Response:
+        contract = self._contract
+        speak = dialect(contract.dialect or "")
+        turn = self._read_turn()
+        context = Context(
+            model=self.model or "",
+            now=self.now,
+            ids=self.ids,
+            latency_ms=self.latency_ms,
+            tier=turn.tier,
+            reality=self.mock.reality,
+            split=tokens.split,
+        )
+        usage = replies[0].usage
+        headers = self._headers(
+            contract.response.get("content_type"),
+            {
+                "input_tokens": usage.input if usage else 0,
+                "output_tokens": usage.output if usage else 0,
+                "tier": turn.tier or "default",
+            },
+        )
+        status = contract.response["status"]
+        if contract.streams:
+            events = tuple(speak.stream(self.body, replies, context, contract.profile))
+            return Response(status, headers, (), events=events)
+        return Response(status, headers, (), body=speak.render(self.body, replies, context, contract.profile))
+
+    def _remember(self, response: Response) -> Answer:
+        if self.body.get("store") is False:
+            return
+        from conformance.dialects.responses import items
+
+        made = response.body
+        if response.events is not None:
+            made = next((e.data["response"] for e in reversed(response.events) if "response" in e.data), None)
+        if made is None:
+            return
+        kept = {"items": [*self.history, *items(self.body, made)], "response": made}
+        yield Store(self.routed.space, "response", f"{self.principal.name}:{made['id']}", kept)
+
+    def _state_nothing(self) -> Answer:
+        """An operation without a model: a fixed answer, or a list made from the cards."""
+        said = self._contract.response
+        values = self._values({})
+        if said.get("listing"):
+            cards = [
+                card
+                for card in self.specs.cards
+                if card.seller == self.provider.seller and self.provider.id in card.ids
+            ]
+            wanted = self.model
+            entries = [
+                fill(said["entry"], {**values, **_card_values(card, self.provider)})
+                for card in cards
+                if wanted is None or card is self.card
+            ]
+            body = fill(said["answer"], {"entries": entries, "entry": entries[0] if entries else None})
+        else:
+            body = fill(said.get("answer"), values)
+        headers = self._headers(said.get("content_type"), {})
+        yield from self._send(Response(said["status"], headers, (), body=body))
+
+    def _values(self, more: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "request_id": self.request_id,
+            "date": formatdate(self.now, usegmt=True),
+            "now": int(self.now),
+            "latency_ms": self.latency_ms,
+            "model": self.model or "",
+            "path": self.routed.path,
+            "region": self.region or "",
+            "origin": self.request.header("origin") or "*",
+            **more,
+        }
+
+    def _headers(self, content_type: str | None, more: Mapping[str, Any]) -> Headers:
+        values = self._values({**more, "content_type": content_type or ""})
+        said = dict(self.provider.said.get("send", {}))
+        if self.contract is not None:
+            said = {**said, **self.contract.response.get("send", {})}
+        headers = [("Content-Type", content_type)] if content_type else []
+        headers += [(name, str(fill(value, values))) for name, value in said.items() if value is not None]
+        headers += self._cors(values)
+        if self.contract is not None:
+            headers.append((CONTRACT, self.contract.id))
+        headers += self._reality()
+        return tuple(headers)
+
+    def _cors(self, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+        has_origin = self.request.header("origin") is not None
+        return [
+            (name, str(fill(value, values)))
+            for name, value in self.provider.said.get("cors", {}).items()
+            if has_origin or "credentials" not in name.lower()
+        ]
+
+    def _reality(self) -> list[tuple[str, str]]:
+        contract = self.contract
+        if contract is None or self.card is None or contract.offer is None:
+            return []
+        name = f"apis.{contract.offer}"
+        documented, observed = self.card.value(name), self.card.value(name, "observed")
+        if documented == observed:
+            return []
+        return [(REALITY, f"{self.mock.reality}; {contract.offer}: documented {brief(documented)}, observed {brief(observed)}")]
+
+    # Refusals
+
+    def _refuse(self, refusal: Refusal) -> Answer:
+        failures = (self.contract or self.provider).failures
+        failure = find_failure(failures, refusal, self.routed.path, self.mock.reality)
+        if failure is None:
+            yield from self._no_such_error(refusal.condition)
+            return
+        yield from self._fail(failure, refusal.details, refusal.condition, refusal.says())
+
+    def _fail(self, failure: Failure, details: Mapping[str, Any], condition: str, says: str) -> Answer:
+        values = self._values(details)
+        body = fill(failure.body, values)
+        headers = self._headers("application/json" if not isinstance(body, str) else "text/plain", {})
+        if self.contract is not None:
+            drop = [name for name in self.contract.response.get("send", {}) if name not in self.provider.said.get("send", {})]
+            headers = with_headers(headers, dict.fromkeys(drop))
+        headers = with_headers(
+            headers, {name: None if value is None else str(fill(value, values)) for name, value in failure.headers.items()}
+        )
+        headers = with_headers(headers, {REFUSED: condition, SAYS: _ascii(says)})
+        self.latency_ms = 0
+        yield from self._send(Response(failure.status, headers, (), body=body), refused=condition, says=says)
+
+    def _no_such_error(self, name: str) -> Answer:
+        known = sorted((self.contract or self.provider).failures)
+        where = self.contract.id if self.contract else self.provider.id
+        text = f"{where} has no error for {name!r}; it has: {', '.join(known)}\n"
+        yield Note(
+            self.routed.space, Entry(self.now, self.request.method, self.routed.path, where, 501, name, text.strip())
+        )
+        body = text.encode()
+        yield Head(501, (("Content-Type", "text/plain; charset=utf-8"), (ERROR, "no such error")), len(body))
+        yield Send(body)
+
+    def _preflight(self) -> Answer:
+        said = self.provider.said["preflight"]
+        body = said["body"].encode()
+        headers = (("Content-Type", "text/plain; charset=utf-8"), *self._cors(self._values({})))
+        yield Head(said["status"], headers, len(body))
+        yield Send(body)
+
+    # Out
+
+    def _send(
+        self,
+        response: Response,
+        *,
+        refused: str | None = None,
+        says: str | None = None,
+        cut: int | None = None,
+        scripted: bool = False,
+    ) -> Answer:
+        response = self._broken(response)
+        yield Note(
+            self.routed.space,
+            Entry(
+                self.now,
+                self.request.method,
+                self.routed.path,
+                self.contract.id if self.contract else None,
+                response.status,
+                refused,
+                says,
+                self.turn,
+                scripted,
+            ),
+        )
+        pieces, end = self._pieces(response, cut)
+        if self.unbroken:
+            response = replace(response, headers=(*response.headers, (ERROR, _ascii(self.unbroken))))
+        whole = None if response.events is not None else sum(len(piece) for piece in pieces)
+        if end is not None and whole is not None:
+            whole += 1
+        yield Head(response.status, response.headers, whole)
+        for piece in pieces:
+            yield Send(piece)
+        if end == "cut":
+            yield Cut()
+        elif end == "stall":
+            yield Stall()
+
+    def _broken(self, response: Response) -> Response:
+        contract = self.contract
+        if contract is None:
+            return response
+        for rule in self.implied_rules:
+            try:
+                self.operations.extend(implied(contract, rule, response))
+            except (Unbroken, KeyError) as error:
+                self.unbroken = str(error)
+        try:
+            return broken_response(contract, response, self.operations)
+        except Unbroken as error:
+            self.unbroken = str(error)
+            return response
+
+    def _pieces(self, response: Response, cut: int | None) -> tuple[list[bytes], str | None]:
+        contract = self.contract
+        sort = bool(contract and contract.response.get("sorted_keys"))
+        if response.events is not None and contract is not None:
+            pieces = list(encode(contract, response.events))
+            if cut is not None:
+                return pieces[:cut], "cut"
+        elif isinstance(response.body, str) and not (response.header("content-type") or "").startswith("application/json"):
+            pieces = [response.body.encode()]
+        elif response.body is None:
+            pieces = []
+        else:
+            pieces = [dump(response.body, sort)]
+        if not any("wire" in each for each in self.operations):
+            return pieces, None
+        try:
+            return broken_wire(pieces, self.operations)
+        except Unbroken as error:
+            self.unbroken = str(error)
+            return pieces, None
+
+
+_CHECKS = {
+    "size": _Answering.size,
+    "content-type": _Answering.content_type,
+    "auth": _Answering.authentication,
+    "json": _Answering.json,
+    "headers": _Answering.headers,
+    "shape": _Answering.shape,
+    "model": _Answering.find_model,
+    "api": _Answering.api,
+    "region": _Answering.in_region,
+    "tier": _Answering.tier,
+    "features": _Answering.features,
+    "modality": _Answering.modality,
+    "media": _Answering.media,
+    "tools": _Answering.tools,
+    "cap": _Answering.cap,
+    "context": _Answering.context,
+    "state": _Answering.state,
+    "quota": _Answering.quota,
+}
+"""The checks by the names that contracts and providers list under `checks`."""
+
+_KINDS = ("image", "audio", "video")
+
+
+def find_failure(
+    failures: Mapping[str, Failure], refusal: Refusal, path: str, reality: str
+) -> Failure | None:
+    """The entry under `errors` whose condition fits the refusal best: the most specific one."""
+    best: tuple[int, Failure] | None = None
+    for failure in failures.values():
+        if failure.reality not in (None, reality):
+            continue
+        for when in failure.when:
+            rank = _rank(when, refusal, path)
+            if rank is not None:
+                rank += 1 if failure.reality == reality else 0
+                if best is None or rank > best[0]:
+                    best = rank, failure
+    return best[1] if best else None
+
+
+def _rank(when: Mapping[str, Any], refusal: Refusal, path: str) -> int | None:
+    if when["condition"] != refusal.condition:
+        return None
+    rank = 0
+    if "at" in when:
+        if refusal.mismatch is None or not _fits_pointer(when["at"], refusal.mismatch.at):
+            return None
+        rank += 20 + len(when["at"].split("/"))
+    if "keyword" in when:
+        if refusal.mismatch is None or refusal.mismatch.keyword not in when["keyword"]:
+            return None
+        rank += 10
+    if "path" in when:
+        if not re.search(when["path"], path):
+            return None
+        rank += 5
+    return rank
+
+
+def _fits_pointer(pattern: str, at: str) -> bool:
+    expression = "".join(
+        "(?:/[^/]*)*" if part == "**" else "/[^/]*" if part == "*" else "/" + re.escape(part)
+        for part in pattern.split("/")[1:]
+    )
+    return re.fullmatch(expression, at.partition(":")[2] or at) is not None
+
+
+def _media(turn: Turn) -> Iterator[Media]:
+    for message in turn.messages:
+        for part in message.parts:
+            if isinstance(part, Media):
+                yield part
+            elif isinstance(part, ToolResult):
+                yield from (each for each in part.parts if isinstance(each, Media))
+
+
+def _joined(earlier: Sequence[Any], now: Sequence[Any]) -> tuple[Any, ...]:
+    systems = [message for message in now if message.role == "system"]
+    return (*systems, *earlier, *(message for message in now if message.role != "system"))
+
+
+def _card_values(card: Card, provider: Provider) -> dict[str, Any]:
+    """What a model list can print of a card."""
+    values: dict[str, Any] = {
+        "id": card.ids[provider.id],
+        "seller_id": card.ids[provider.id],
+        "aliases": list(card.said.get("aliases", ())),
+    }
+    for name in ("context_window", "max_output", "input_modalities", "output_modalities", "tools", "knowledge_cutoff"):
+        values[name] = card.value(name)
+    for name in ("input", "output"):
+        price = card.value(f"prices.{name}")
+        values[f"price_{name}"] = price
+        values[f"price_{name}_cents"] = None if price is None else round(price * 100, 6)
+        if values[f"price_{name}_cents"] is not None and float(values[f"price_{name}_cents"]).is_integer():
+            values[f"price_{name}_cents"] = int(values[f"price_{name}_cents"])
+    return {**values, **card.said.get("listing", {})}
+
+
+def _ascii(text: str) -> str:
+    """Text that a header can hold."""
+    return text.encode("ascii", "backslashreplace").decode().replace("\n", " ").replace("\r", " ")[:400]
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys, to compare and to hash."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+__all__ = ["ABSENT", "Mock", "Refusal", "answer", "canonical", "encode_event", "find_failure"]

@@ -1,0 +1,138 @@
+"""Which tools a prompt wants called, and with what arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from conformance.values import Tool, ToolCall, Turn
+
+from .asked import is_greeting, literal
+from .instances import instance, slots
+from .mentions import Mentions, mentions
+from .words import arithmetic, stems
+
+__all__ = ["UnknownTool", "calls"]
+
+TAKES_RESULT = re.compile(
+    r"^(?:final|structured)_(?:result|answer|output|response)(?:_\w+)?$|^(?:submit|return)_(?:result|answer|output)$"
+)
+SAYS_RESULT = re.compile(
+    r"\bfinal (?:response|result|answer|output)\b|\bends? (?:this|the) conversation\b|\bstructured (?:output|response)\b",
+    re.I,
+)
+REFUSES_TOOLS = re.compile(
+    r"\b(?:do not|don't|without|never|no need to)\s+(?:use|using|call|calling|invoke|any)\b[^.]{0,20}\b(?:tools?|functions?)\b",
+    re.I,
+)
+
+
+class UnknownTool(ValueError):
+    """A call is forced of a tool that is not on offer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A tool that shares `words` with the prompt; `named` when the prompt says its whole name."""
+
+    tool: Tool
+    words: frozenset[str]
+    score: int
+    named: bool
+
+
+def calls(turn: Turn, prompt: str, said: str, made: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
+    """The calls to answer with, their ids empty; none when the answer is to be in words.
+
+    `prompt` is what the user says, `said` the same with what tools have answered since, `made` the calls
+    already made for this prompt. Raises UnknownTool, and BrokenSchema for a tool's schema.
+    """
+    choice = turn.tool_choice.mode if turn.tool_choice else "auto"
+    if choice == "none" or (not turn.tools and choice == "auto"):
+        return ()
+    if choice == "named" or not turn.tools:
+        name = turn.tool_choice.name if turn.tool_choice else None
+        tool = next((tool for tool in turn.tools if tool.name == name), None)
+        if tool is None:
+            offered = ", ".join(tool.name for tool in turn.tools) or "none"
+            raise UnknownTool(f"tool to call: expected one of the tools on offer ({offered}), got {name!r}")
+        return _limited(turn, _calls_of(tool, prompt, said))
+    functions = [tool for tool in turn.tools if not _takes_result(tool)]
+    wanted = [call for tool in _wanted(functions, prompt) for call in _calls_of(tool, prompt, said)]
+    if left := _not_made(wanted, made, turn.parallel_tool_calls is not False):
+        return _limited(turn, left)
+    takers = [tool for tool in turn.tools if _takes_result(tool)]
+    if takers:
+        return (_call(_likeliest(takers, prompt), mentions(said)),)
+    if choice == "any":
+        return _limited(turn, _calls_of(_likeliest(turn.tools, prompt), prompt, said))
+    return ()
+
+
+def _limited(turn: Turn, found: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
+    return tuple(found[:1] if turn.parallel_tool_calls is False else found)
+
+
+def _takes_result(tool: Tool) -> bool:
+    """Whether an agent framework takes its structured result by this tool."""
+    return bool(TAKES_RESULT.match(tool.name) or SAYS_RESULT.search(tool.description))
+
+
+def _wanted(tools: Sequence[Tool], prompt: str) -> list[Tool]:
+    """The tools that the prompt evidently wants, the likeliest first."""
+    if is_greeting(prompt) or REFUSES_TOOLS.search(prompt) or literal(prompt) is not None:
+        return []
+    wishes = sorted((_wish(tool, prompt) for tool in tools), key=lambda wish: -wish.score)
+    if any(wish.named for wish in wishes):
+        return [wish.tool for wish in wishes if wish.named]
+    wanted: list[Tool] = []
+    explained: set[str] = set()
+    for wish in wishes:
+        # A second tool is wanted only for words of its own: not for `weather` again.
+        if wish.score >= (2 if wanted else 1) and not wish.words <= explained:
+            wanted.append(wish.tool)
+            explained |= wish.words
+    return wanted
+
+
+def _likeliest(tools: Sequence[Tool], prompt: str) -> Tool:
+    return max(tools, key=lambda tool: _wish(tool, prompt).score)
+
+
+def _wish(tool: Tool, prompt: str) -> _Wish:
+    said = mentions(prompt)
+    asked = stems(prompt) | arithmetic(prompt)
+    members = tool.schema.get("properties", {})
+    own = stems(tool.name) & asked
+    # Places and names that a description gives as examples, and the words for arguments, are no wish.
+    examples = stems(" ".join([*mentions(tool.description).names, *members]))
+    other = (stems(tool.description) & asked) - own - examples
+    named = "_" in tool.name and said.has(tool.name)
+    return _Wish(tool, frozenset(own or other), 2 * len(own) + len(other) + 10 * named, named)
+
+
+def _calls_of(tool: Tool, prompt: str, said: str) -> list[ToolCall]:
+    """One call, or one for each of several things: `in Paris and in Rome`."""
+    if not _takes_result(tool):
+        shares = mentions(prompt).shares(*slots(tool.schema))
+        if shares:
+            return [_call(tool, share) for share in shares]
+    return [_call(tool, mentions(said if _takes_result(tool) else prompt))]
+
+
+def _call(tool: Tool, said: Mentions) -> ToolCall:
+    schema = tool.schema if tool.schema.get("type") else {"type": "object", **tool.schema}
+    return ToolCall("", tool.name, instance(schema, said, optional=False))
+
+
+def _not_made(wanted: Sequence[ToolCall], made: Sequence[ToolCall], parallel: bool) -> list[ToolCall]:
+    """The wanted calls whose tool was not called yet; one after the other when they may not be parallel."""
+    times = {call.name: sum(other.name == call.name for other in made) for call in made}
+    left = []
+    for call in wanted:
+        if times.get(call.name, 0) and (not parallel or call.name in times):
+            times[call.name] -= 0 if parallel else 1
+            continue
+        left.append(call)
+    return left

@@ -1,0 +1,137 @@
+"""What `answer` asks of the world, as values; a door carries them out.
+
+`answer` is a generator: it yields an effect and is sent the effect's result. State effects are
+carried out by a `State` (in memory here; the same effects can be carried out by Redis), the
+others by the door that holds the connection. Closing the generator ends the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from conformance.exchange import Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Status and headers go out. `length` is the body's size, None for a stream."""
+
+    status: int
+    headers: Headers
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Bytes of the body go out. Several in a row may be joined by the door."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing happens for so many seconds; what was sent before has to be out by then."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """Nothing more comes, and the connection stays open until the client leaves or the server ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The connection ends here, in the middle of the body; what was sent before arrives."""
+
+
+Transport = Head | Send | Wait | Stall | Cut
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """The value stored at (space, kind, key), or None."""
+
+    space: str
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Keeps a value at (space, kind, key); None forgets it."""
+
+    space: str
+    kind: str
+    key: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """Takes `amount` out of a quota: seconds until it would fit, 0.0 if it fitted and is spent now."""
+
+    space: str
+    quota: str
+    amount: float
+    limit: float
+    window_seconds: float
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """Takes one of `limit` places: True, or False if all are taken. `leave` gives it back."""
+
+    space: str
+    quota: str
+    limit: int
+    leave: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The next scripted step of this space, taken off its list; None if there is none."""
+
+    space: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One journal entry, written when the answer is known (`mockserver.journal.Entry`)."""
+
+    space: str
+    entry: Any
+
+
+Inner = Fetch | Store | Spend | Enter | Script | Note
+Effect = Transport | Inner
+Answer = Generator[Effect, Any, None]
+
+
+class State(Protocol):
+    """Carries out state effects, at once and from any thread."""
+
+    def perform(self, effect: Inner) -> Any: ...
+
+
+def carry_out(answer: Answer, state: State) -> Iterator[Transport]:
+    """The transport effects of `answer`, with every state effect carried out on the way.
+
+    Closing the iterator closes `answer`.
+    """
+    result: Any = None
+    try:
+        while True:
+            effect = answer.send(result)
+            result = None
+            if isinstance(effect, Inner):
+                result = state.perform(effect)
+            else:
+                yield effect
+    except StopIteration:
+        return
+    finally:
+        answer.close()

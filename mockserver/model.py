@@ -1,0 +1,373 @@
+"""The simulated model: a turn and a seed make replies.
+
+Small, but it does what it is asked: it calls tools with arguments taken from the prompt, uses their
+results, fills JSON schemas, repeats, remembers, reads the code drawn in a picture, counts, writes at
+length; and it keeps to output caps, stop sequences and `n`. The same turn and seed give the same
+replies in every process. It never calls out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from conformance.values import (
+    Finish,
+    Media,
+    Message,
+    Part,
+    Reasoning,
+    Reply,
+    Text,
+    ToolCall,
+    ToolResult,
+    Turn,
+    Usage,
+)
+
+from . import asked, prose
+from .calls import UnknownTool, calls
+from .instances import BrokenSchema, instance
+from .mentions import mentions
+from .tokens import count, count_call, count_text, split
+from .vision import Picture, UnreadableMedia, look
+
+__all__ = ["Ability", "BrokenSchema", "UnknownTool", "UnreadableMedia", "count", "count_text", "reply", "split"]
+
+SHOWN = 2000
+"""Characters of a tool's result that an answer repeats at most."""
+
+
+@dataclass(frozen=True)
+class Ability:
+    """What the model is able to do where it is sold: a card says it, the caller passes it on."""
+
+    reasoning: bool = False
+    max_output: int | None = None
+    """Tokens of an answer at most when the turn names no cap."""
+
+
+def reply(turn: Turn, seed: int, ability: Ability) -> tuple[Reply, ...]:
+    """`turn.n` replies; each has the whole prompt in its usage. Tool calls have no ids yet.
+
+    Raises UnreadableMedia for an image that is none, UnknownTool for a forced call of a tool that is not
+    on offer, BrokenSchema for a schema that is none: all of them ValueError.
+    """
+    scene = _Scene(turn)
+    scene.look()
+    prompt_tokens = count(turn)
+    called = scene.calls()
+    return tuple(
+        _reply(scene, called, f"{_wording(turn, seed)} {place}", ability, prompt_tokens) for place in range(turn.n)
+    )
+
+
+def _wording(turn: Turn, seed: int) -> int:
+    """What chooses among wordings: nothing, unless the caller asks for chance or names a seed."""
+    if turn.temperature == 0:
+        return 0
+    if turn.seed is not None:
+        return turn.seed
+    return seed if turn.temperature is not None else 0
+
+
+def _reply(scene: _Scene, called: tuple[ToolCall, ...], variant: str, ability: Ability, prompt: int) -> Reply:
+    turn = scene.turn
+    cap = turn.max_tokens if turn.max_tokens is not None else ability.max_output
+    left = float("inf") if cap is None else cap
+    parts: list[Part] = []
+    thought = 0
+    finish: Finish = "stop"
+    if ability.reasoning and turn.reasoning not in (None, "none"):
+        trace, cut = _cut(scene.reasoning(called), left)
+        thought = count_text(trace)
+        left -= thought
+        parts.append(Reasoning(trace))
+        if cut:
+            return Reply(tuple(parts), "length", Usage(prompt, thought, thought))
+    spent = sum(count_call(call.name, call.arguments) for call in called)
+    if called and spent <= left:
+        return Reply((*parts, *called), "tool_calls", Usage(prompt, thought + spent, thought))
+    whole = " ".join(f"{call.name} {json.dumps(call.arguments, ensure_ascii=False)}" for call in called)
+    text = whole or scene.answer(variant)
+    stop = _first_stop(text, turn.stop)
+    if stop is not None:
+        text, finish = text[: text.index(stop)], "stop_sequence"
+    text, cut = _cut(text, left)
+    if cut or whole:
+        stop, finish = None, "length"
+    if text:
+        parts.append(Text(text))
+    return Reply(tuple(parts), finish, Usage(prompt, thought + count_text(text), thought), stop)
+
+
+def _first_stop(text: str, stops: Sequence[str]) -> str | None:
+    """The stop sequence that comes first in the text, of two at one place the longer."""
+    found = [(text.index(stop), -len(stop), stop) for stop in stops if stop and stop in text]
+    return min(found)[2] if found else None
+
+
+def _cut(text: str, tokens: float) -> tuple[str, bool]:
+    """(the first tokens of a text, whether any were cut off)."""
+    pieces = split(text)
+    if len(pieces) <= tokens:
+        return text, False
+    return "".join(pieces[: int(tokens)]), True
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """A turn as the model sees it: what is asked last, what tools answered, what was told before."""
+
+    turn: Turn
+
+    @cached_property
+    def since_answer(self) -> tuple[Message, ...]:
+        """The messages after the assistant's last."""
+        messages = self.turn.messages
+        after = next((at for at in range(len(messages), 0, -1) if messages[at - 1].role == "assistant"), 0)
+        return messages[after:]
+
+    @cached_property
+    def results(self) -> tuple[ToolResult, ...]:
+        """What tools answered to the assistant's last calls."""
+        return tuple(
+            part for message in self.since_answer for part in message.parts if isinstance(part, ToolResult)
+        )
+
+    @cached_property
+    def round(self) -> tuple[Message, ...]:
+        """The messages since the user spoke last, from that one on: the question and the calls made for it."""
+        messages = self.turn.messages
+        at = len(messages) - len(self.since_answer) if self.results else len(messages)
+        start = next((i for i in range(at, 0, -1) if messages[i - 1].role == "user"), 0)
+        while start > 1 and messages[start - 2].role == "user":
+            start -= 1
+        return messages[max(start - 1, 0) :]
+
+    @cached_property
+    def prompt(self) -> str:
+        """What the user says in this round."""
+        return "\n".join(message.text for message in self.round if message.role == "user" and message.text)
+
+    @cached_property
+    def made(self) -> tuple[ToolCall, ...]:
+        """The calls already made in this round."""
+        return tuple(part for message in self.round for part in message.parts if isinstance(part, ToolCall))
+
+    @cached_property
+    def system(self) -> str:
+        return "\n".join(message.text for message in self.turn.messages if message.role == "system")
+
+    @cached_property
+    def pictures(self) -> dict[int, Picture]:
+        """What each image shows, by the identity of its part."""
+        return {id(media): _picture(media) for media in _media(self.turn.messages) if _shown(media)}
+
+    def look(self) -> None:
+        """Read every image. Raises UnreadableMedia."""
+        _ = self.pictures
+
+    @cached_property
+    def media(self) -> tuple[Media, ...]:
+        """The media of this round; without any, those of the last message that has some."""
+        if here := tuple(_media(self.round)):
+            return here
+        for message in reversed(self.turn.messages):
+            if found := tuple(_media([message])):
+                return found
+        return ()
+
+    @cached_property
+    def drawn(self) -> list[str]:
+        """The texts drawn in the images that the question is about."""
+        seen = [self.pictures[id(media)].text for media in self.media if id(media) in self.pictures]
+        return [text for text in seen if text]
+
+    @cached_property
+    def results_text(self) -> str:
+        return "\n".join(_result_text(result) for result in self.results)
+
+    @cached_property
+    def said(self) -> str:
+        """What an answer in JSON is filled from: results of tools and drawn codes first, then the prompt."""
+        codes = [f'"{text}"' for text in self.drawn]
+        return "\n".join([*filter(None, [self.results_text]), *codes, self.prompt])
+
+    def told(self) -> Iterator[str]:
+        """All texts in which a fact may stand, in order of time."""
+        for message in self.turn.messages:
+            yield message.text
+            for part in message.parts:
+                if isinstance(part, ToolResult):
+                    yield _result_text(part)
+                elif isinstance(part, Media) and (text := _written(part)):
+                    yield text
+
+    def calls(self) -> tuple[ToolCall, ...]:
+        return calls(self.turn, self.prompt, self.said, self.made)
+
+    def reasoning(self, called: Sequence[ToolCall]) -> str:
+        names = " and ".join(dict.fromkeys(call.name for call in called))
+        plan = f"This needs {names}." if called else "I can answer this directly, so I will keep it short."
+        return prose.reasoning(self.prompt, plan)
+
+    def answer(self, variant: str) -> str:
+        """The answer in words or JSON, uncut."""
+        if self.turn.output is not None:
+            return json.dumps(self.json(), ensure_ascii=False)
+        text = self.words(variant)
+        if re.search(r"\b(?:upper[ -]?case|all caps|capital letters)\b", self.system, re.I):
+            return text.upper()
+        return text.lower() if re.search(r"\blower[ -]?case\b", self.system, re.I) else text
+
+    def json(self) -> Any:
+        said = mentions(self.said)
+        assert self.turn.output is not None
+        if self.turn.output.schema is not None:
+            return instance(self.turn.output.schema, said)
+        for value in said.json:
+            if isinstance(value, dict) and "$schema" not in value and "properties" not in value:
+                return value
+        keys = _keys(self.prompt) or ["answer"]
+        return instance({"type": "object", "properties": {key: {} for key in keys}, "required": keys}, said)
+
+    def words(self, variant: str) -> str:
+        """The first of what the design lists that fits."""
+        if self.results:
+            return self.from_results()
+        for asking in (self.prompt, self.system):
+            if (text := asked.literal(asking)) is not None:
+                return text
+        return (
+            self.recalled()
+            or self.seen()
+            or asked.counting(self.prompt)
+            or prose.about(self.prompt, variant, asked.length(self.prompt) or 0)
+        )
+
+    def from_results(self) -> str:
+        names = {call.id: call.name for call in self.made if call.id}
+        lines = []
+        for result in self.results:
+            name = names.get(result.id, "the tool")
+            text = _readable(_result_text(result))[:SHOWN] or "nothing"
+            seen = " ".join(self.describe(part) for part in result.parts if isinstance(part, Media))
+            opening = f"The call of {name} failed: " if result.error else f"According to {name}: "
+            lines.append(" ".join(filter(None, [f"{opening}{text}", seen])))
+        return "\n".join(lines)
+
+    def recalled(self) -> str | None:
+        """The fact asked for, when it was told; for what the user said of himself also that it was not."""
+        wish = asked.question(self.prompt)
+        if wish is None or (_about_picture(self.prompt) and self.media):
+            return None
+        value = asked.recall(wish, self.told())
+        if value is None:
+            return f"I do not know {wish.thing}: nobody has told me." if wish.owner == "my" else None
+        if _only(self.prompt):
+            return value
+        thing = wish.thing
+        return f"{thing[:1].upper()}{thing[1:]} is {value}."
+
+    def seen(self) -> str | None:
+        """What the images of this round show; for a question about an image that is not there, just that."""
+        asking = _about_picture(self.prompt)
+        pictures = [media for media in self.media if media.kind == "image"]
+        if not pictures:
+            if asking and not self.media:
+                return "There is no image in this conversation, so I cannot tell what it shows."
+            return " ".join(self.describe(media) for media in self.media if media in tuple(_media(self.round))) or None
+        if not asking and not any(media in pictures for media in _media(self.round)):
+            return None
+        if self.drawn and _only(self.prompt):
+            return "\n".join(self.drawn)
+        return " ".join(self.describe(media) for media in self.media)
+
+    def describe(self, media: Media) -> str:
+        """A sentence on an image or a document."""
+        if media.url is not None:
+            return f"The {media.kind} at {media.url} is not part of the conversation, and I open no addresses."
+        if media.kind != "image":
+            text = _written(media)
+            name = media.name or f"the {media.kind}"
+            if text:
+                return f"Here is how {name} begins: {text[:200].strip()}"
+            return f"I was given {name}, {len(media.data or b'')} bytes of {media.format or 'data'}."
+        picture = self.pictures[id(media)]
+        size = f"a {picture.format.upper()} image of {picture.width} x {picture.height} pixels"
+        if picture.text:
+            return f"The image shows the code {picture.text}."
+        return f"I see {size}, and no text that I can read in it."
+
+
+def _shown(media: Media) -> bool:
+    return media.kind == "image" and media.url is None
+
+
+def _picture(media: Media) -> Picture:
+    if media.data is None:
+        raise UnreadableMedia("image: its base64 could not be decoded")
+    return look(media.data)
+
+
+def _media(messages: Sequence[Message]) -> Iterator[Media]:
+    for message in messages:
+        for part in message.parts:
+            if isinstance(part, Media):
+                yield part
+            elif isinstance(part, ToolResult):
+                yield from (inner for inner in part.parts if isinstance(inner, Media))
+
+
+def _written(media: Media) -> str:
+    """The words of a document that is plain text; empty for any other."""
+    if media.kind != "document" or media.data is None or media.data.startswith(b"%PDF"):
+        return ""
+    try:
+        return media.data.decode()
+    except UnicodeDecodeError:
+        return ""
+
+
+def _result_text(result: ToolResult) -> str:
+    return "\n".join(part.text for part in result.parts if isinstance(part, Text))
+
+
+def _readable(text: str) -> str:
+    """A tool's result as a sentence: the values of a JSON object with their names, other text as it is."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text.strip()
+    if not isinstance(value, dict) or not value:
+        return text.strip()
+    return ", ".join(f"{key.replace('_', ' ')} is {_plain(inner)}" for key, inner in value.items()) + "."
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _about_picture(prompt: str) -> bool:
+    return re.search(r"\b(?:image|picture|photo|photograph|screenshot|drawing|drawn)s?\b", prompt, re.I) is not None
+
+
+def _only(prompt: str) -> bool:
+    """Whether the bare value is wanted, without a sentence around it."""
+    return re.search(r"\b(?:only|just|nothing else|nothing but|one word|single word)\b", prompt, re.I) is not None
+
+
+def _keys(prompt: str) -> list[str]:
+    """The member names that a prompt wants in its JSON: quoted ones, else those listed after `keys`."""
+    said = mentions(prompt)
+    if not re.search(r"\b(?:keys?|fields?|members?|propert(?:y|ies)|json)\b", said.text, re.I):
+        return []
+    if quoted := [text for text in said.quoted if re.fullmatch(r"[A-Za-z_][\w-]*", text)]:
+        return quoted
+    match = re.search(r"\b(?:keys?|fields?|members?|propert(?:y|ies))[:\s]+([\w-]+(?:(?:,\s*(?:and\s+)?|\s+and\s+)[\w-]+)*)", said.text)
+    return re.split(r",\s*(?:and\s+)?|\s+and\s+", match[1]) if match else []

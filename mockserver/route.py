@@ -1,0 +1,115 @@
+"""Whose request is it: provider, operation, and the space of a test, read off the raw path.
+
+The raw path is matched, because `%2F` in an ARN is not a slash. A provider is found by its
+prefix, then by Host, then by path, where the service of a SigV4 scope decides between several.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.contract import Contract, Provider, Specs
+from conformance.exchange import Request
+
+_SPACE = re.compile(r"^/@(?P<space>[A-Za-z0-9_-]+)(?P<rest>/.*|$)")
+_SCOPE = re.compile(r"Credential=[^/,\s]+/\d+/(?P<region>[^/,\s]+)/(?P<service>[^/,\s]+)/")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request goes. `contracts` are the operations at this path and method, `others` at this path only."""
+
+    space: str
+    path: str
+    query: str
+    provider: Provider | None
+    region: str | None
+    contracts: tuple[tuple[Contract, Mapping[str, str]], ...]
+    others: tuple[Contract, ...]
+
+
+def route(specs: Specs, request: Request) -> Route:
+    """The route of `request`; `provider` is None if nobody's path is anything like it."""
+    path, _, query = request.target.partition("?")
+    space = ""
+    inside = _SPACE.match(path)
+    if inside:
+        space, path = inside["space"], inside["rest"] or "/"
+    provider, path = _by_prefix(specs, path)
+    region = None
+    if provider is None:
+        provider, region = _by_host(specs, request.header("host") or "")
+    if provider is None:
+        provider = _by_path(specs, request, path)
+    if provider is None:
+        return Route(space, path, query, None, None, (), ())
+    matching = [(each, each.match_path(path)) for each in specs.of(provider.id)]
+    here = [(each, found) for each, found in matching if found is not None]
+    return Route(
+        space,
+        path,
+        query,
+        provider,
+        region,
+        tuple((each, found) for each, found in here if each.method == request.method),
+        tuple(each for each, _ in here if each.method != request.method),
+    )
+
+
+def choose(routed: Route, body: Any) -> tuple[Contract, Mapping[str, str]] | None:
+    """Of the operations at one path the one whose `when` fits the body; else the one without."""
+    plain = None
+    for contract, parameters in routed.contracts:
+        if contract.when is None:
+            plain = plain or (contract, parameters)
+        elif contract.when.fits(body):
+            return contract, parameters
+    return plain or next(iter(routed.contracts), None)
+
+
+def closest(specs: Specs, path: str) -> list[str]:
+    """The paths of contracts most like `path`."""
+    known = sorted({template for each in specs.contracts.values() for template in each.request.get("paths", ())})
+    return difflib.get_close_matches(path, known, 3, 0.3)
+
+
+def _by_prefix(specs: Specs, path: str) -> tuple[Provider | None, str]:
+    for provider in specs.providers.values():
+        if path == provider.prefix or path.startswith(provider.prefix + "/"):
+            return provider, path.removeprefix(provider.prefix) or "/"
+    return None, path
+
+
+def _by_host(specs: Specs, host: str) -> tuple[Provider | None, str | None]:
+    for provider in specs.providers.values():
+        for pattern in provider.hosts:
+            found = pattern.match(host.lower())
+            if found:
+                return provider, found.groupdict().get("region")
+    return None, None
+
+
+def _by_path(specs: Specs, request: Request, path: str) -> Provider | None:
+    found = [
+        provider
+        for provider in specs.providers.values()
+        if any(each.match_path(path) is not None for each in specs.of(provider.id))
+    ]
+    if len(found) > 1:
+        scope = _SCOPE.search(request.header("authorization") or "")
+        if scope:
+            signed = [each for each in found if scope["service"] in each.said.get("signing_services", ())]
+            found = signed or found
+    defaults = [
+        (len(prefix), provider)
+        for provider in (found or specs.providers.values())
+        for prefix in provider.said.get("default_for", ())
+        if path == prefix or path.startswith(prefix.rstrip("/") + "/")
+    ]
+    if defaults:
+        return max(defaults, key=lambda each: each[0])[1]
+    return found[0] if found else None

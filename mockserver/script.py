@@ -1,0 +1,40 @@
+"""What a test makes the mock do next, instead of asking the simulated model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from conformance.values import Reply, Text, Turn, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One scripted answer: a reply, an error by its contract name, or an answer that is cut.
+
+    `cut` alone lets the simulated model answer and ends the connection after so many events.
+    """
+
+    reply: Reply | None = None
+    fail: str | None = None
+    cut: int | None = None
+
+    def counted(self, turn: Turn) -> Reply:
+        """The scripted reply with the tokens it would have cost."""
+        from mockserver import tokens
+
+        assert self.reply is not None
+        if self.reply.usage is not None:
+            return self.reply
+        output = tokens.count_text(self.reply.text)
+        for call in self.reply.tool_calls:
+            output += tokens.count_text(f"{call.name}{call.arguments}")
+        return replace(self.reply, usage=Usage(input=tokens.count(turn), output=output))
+
+    def __str__(self) -> str:
+        if self.fail is not None:
+            return f"fail({self.fail!r})"
+        if self.reply is not None:
+            calls = [call.name for call in self.reply.tool_calls]
+            text = "".join(part.text for part in self.reply.parts if isinstance(part, Text))
+            return f"reply({text!r}{f', tool_calls={calls}' if calls else ''})"
+        return f"cut(after_events={self.cut})"

@@ -1,0 +1,87 @@
+"""Which words of a prompt carry its subject."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["arithmetic", "gist", "stems", "stem", "subject", "topic"]
+
+WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+
+STOP = frozenset(
+    """
+    a about above after again all also always am an and any anything are as ask asked at be because been before
+    being below between both but by call called can could current currently data did do does doing done down each
+    either else etc even ever every everything example few find first for form from full fetch function get gets
+    give given gives go going had has have having he hello help her here hers hey hi him his how i if in info
+    information input into is it item its just keep kind know last least let like list long look made make makes
+    many may me mean might more most much must my name need never new next no not nothing now number numbers of off
+    ok on once one only or other our out output over own per please provide put question reply respond result
+    results retrieve return returns said same say see set shall she short should show simple since so some
+    something string sure take takes tell text than thank thanks that the their them then there these they thing
+    things think this those through to today too tool tools two type under until up upon us use used user uses
+    using value values very want wants was way we well were what when where whether which while who whose why will
+    with within without word words would write yes yet you your yours answer
+    what's it's i'm i'd i've let's don't can't there's that's who's where's how's you're
+    """.split()
+)
+
+SUFFIXES = (
+    "ations", "ation", "itions", "ition", "ators", "ator", "ating", "ated", "ates", "ate",
+    "ings", "ing", "ers", "er", "ed", "es", "s", "e",
+)  # fmt: skip
+
+OPERATORS = {
+    r"\+|\bplus\b|\bsum\b|\badd\b": "add sum plus",
+    r"[*×]|\d\s*x\s*\d|\btimes\b|\bmultipl": "multiply product times multiplication",
+    r"\d\s*[-−]\s*\d|\bminus\b|\bsubtract": "subtract minus difference",
+    r"\d\s*[/÷]\s*\d|\bdivided?\b": "divide quotient division",
+}
+
+GIST = 4000
+"""Characters of a long prompt that say what it is about: half from its head, half from its tail."""
+
+
+def gist(text: str) -> str:
+    """The text itself, or head and tail of a long one."""
+    return text if len(text) <= GIST else f"{text[: GIST // 2]}\n{text[-GIST // 2 :]}"
+
+
+def stem(word: str) -> str:
+    """The word without its ending, so that `calculator` and `calculate` are one."""
+    word = word.lower().removesuffix("'s").removesuffix("’s")
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    for suffix in SUFFIXES:
+        if word.endswith(suffix) and len(word) - len(suffix) >= 3 and not word.endswith("ss"):
+            return word[: -len(suffix)]
+    return word
+
+
+def subject(text: str) -> list[str]:
+    """The words that carry the text's subject, as written, each once, in order."""
+    found: dict[str, str] = {}
+    for word in WORD.findall(gist(text)):
+        if word.lower() not in STOP and len(word) > 1:
+            found.setdefault(word.lower(), word)
+    return list(found.values())
+
+
+def stems(text: str) -> set[str]:
+    """The stems of the words that carry the text's subject; `snake_case` and `camelCase` are taken apart."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", gist(text))
+    return {stem(word) for word in subject(apart) if len(word) > 2}
+
+
+def arithmetic(text: str) -> set[str]:
+    """Stems of the operations that the text asks for in signs or words; empty if it has no two numbers."""
+    if len(re.findall(r"\d+", gist(text))) < 2:
+        return set()
+    asked = [words for sign, words in OPERATORS.items() if re.search(sign, gist(text), re.I)]
+    names = " ".join(["calculate math arithmetic", *asked]) if asked else ""
+    return {stem(name) for name in names.split()}
+
+
+def topic(text: str, limit: int = 4) -> str:
+    """The first words of the subject as a phrase; empty when there are none."""
+    return " ".join(subject(text)[:limit])
