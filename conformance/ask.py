@@ -87,9 +87,9 @@ def probe_url(url: str, ca: str | None = None) -> str | None:
 
     pools: Mapping[str, Any] = {"ca_certs": ca} if ca and url.startswith("https") else {}
     try:
-        urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(TIMEOUT_CONNECT, TIMEOUT_CONNECT), **pools).request(
-            "GET", url
-        )
+        urllib3.PoolManager(
+            retries=False, timeout=urllib3.Timeout(TIMEOUT_CONNECT, TIMEOUT_CONNECT), **pools
+        ).request("GET", url)
     except (urllib3.exceptions.HTTPError, OSError) as error:
         return f"{_endpoint(url)}: {_words(error)}"
     return None

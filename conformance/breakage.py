@@ -11,11 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from conformance.contract import Contract, Rule
-from conformance.exchange import Event, Headers, Response
+from conformance.exchange import Chunk, Event, Headers, Response
+from conformance.framing import encode, read
 from conformance.judge import order_mismatches, shape_mismatches
 from conformance.select import change
 from conformance.shapes import pointer
-from conformance.values import Reply, Text, ToolCall, Turn, Usage
+from conformance.values import Reply, Text, ToolCall, ToolResult, Turn
 
 Operation = Mapping[str, Any]
 
@@ -32,9 +33,23 @@ def broken_turn(turn: Turn, operations: Sequence[Operation]) -> Turn:
     return turn
 
 
-def _without_images(turn: Turn) -> Turn:
+def without_images(turn: Turn) -> Turn:
+    """The turn for a model that is shown no pictures."""
     kept = tuple(
-        replace(message, parts=tuple(part for part in message.parts if getattr(part, "kind", None) != "image"))
+        replace(
+            message, parts=tuple(part for part in message.parts if getattr(part, "kind", None) != "image")
+        )
+        for message in turn.messages
+    )
+    return replace(turn, messages=kept)
+
+
+def _empty_results(turn: Turn) -> Turn:
+    kept = tuple(
+        replace(
+            message,
+            parts=tuple(replace(p, parts=()) if isinstance(p, ToolResult) else p for p in message.parts),
+        )
         for message in turn.messages
     )
     return replace(turn, messages=kept)
@@ -56,7 +71,8 @@ _IGNORE: Mapping[str, Callable[[Turn], Turn]] = {
     "tool_choice": lambda turn: replace(turn, tool_choice=None),
     "output": lambda turn: replace(turn, output=None),
     "n": lambda turn: replace(turn, n=1),
-    "images": _without_images,
+    "images": without_images,
+    "results": _empty_results,
     "history": _last_only,
     "system": _no_system,
 }
@@ -78,7 +94,8 @@ def _break_reply(reply: Reply, how: Mapping[str, Any]) -> Reply:
         reply = replace(reply, finish=how["finish"], stop_sequence=None)
     if "arguments" in how:
         parts = tuple(
-            replace(part, arguments=how["arguments"]) if isinstance(part, ToolCall) else part for part in reply.parts
+            replace(part, arguments=how["arguments"]) if isinstance(part, ToolCall) else part
+            for part in reply.parts
         )
         reply = replace(reply, parts=parts)
     if "drop" in how:
@@ -86,11 +103,13 @@ def _break_reply(reply: Reply, how: Mapping[str, Any]) -> Reply:
         reply = replace(reply, parts=tuple(p for p in reply.parts if type(p).__name__ != kinds[how["drop"]]))
     if "usage" in how and reply.usage is not None:
         counts = {name: max(0, getattr(reply.usage, name) + by) for name, by in how["usage"].items()}
-        reply = replace(reply, usage=replace(reply.usage or Usage(0, 0), **counts))
+        reply = replace(reply, usage=replace(reply.usage, **counts))
     return reply
 
 
-def broken_response(contract: Contract, response: Response, operations: Sequence[Operation]) -> Response:
+def broken_response(
+    contract: Contract | None, response: Response, operations: Sequence[Operation]
+) -> Response:
     """The response, changed as the operations of level `exchange` say.
 
     Raises Unbroken for an operation that changes nothing.
@@ -99,7 +118,8 @@ def broken_response(contract: Contract, response: Response, operations: Sequence
         if "exchange" in operation:
             changed = _break_exchange(response, operation["exchange"])
             if changed == response:
-                raise Unbroken(f"{contract.id}: {dict(operation)} changes nothing in this exchange")
+                where = contract.id if contract else "no contract"
+                raise Unbroken(f"{where}: {dict(operation)} changes nothing in this exchange")
             response = changed
     return response
 
@@ -109,7 +129,9 @@ def _break_exchange(response: Response, how: Mapping[str, Any]) -> Response:
         response = replace(response, status=how["status"])
     if "headers" in how:
         response = replace(response, headers=with_headers(response.headers, how["headers"]))
-    changes: list[tuple[str, Any, bool]] = [(at, _const(value), False) for at, value in how.get("set", {}).items()]
+    changes: list[tuple[str, Any, bool]] = [
+        (at, _const(value), False) for at, value in how.get("set", {}).items()
+    ]
     changes += [(at, _plus(by), False) for at, by in how.get("add", {}).items()]
     changes += [(at, None, True) for at in how.get("remove", ())]
     for at, to, remove in changes:
@@ -139,7 +161,9 @@ def _edit(response: Response, at: str, to: Any, remove: bool) -> Response:
         body, _changed = change(response.body, rest, to, remove=remove)
         return replace(response, body=body)
     if area == "headers":
-        return replace(response, headers=with_headers(response.headers, {rest[1:]: None if remove else to(None)}))
+        return replace(
+            response, headers=with_headers(response.headers, {rest[1:]: None if remove else to(None)})
+        )
     return response
 
 
@@ -159,10 +183,14 @@ def _break_events(response: Response, how: Mapping[str, Any]) -> Response:
     if "repeat" in how:
         index = _index(events, how["repeat"])
         events.insert(index, events[index])
-    if "drop" in how:
+    if how.get("drop") == "*":
+        events.clear()
+    elif "drop" in how:
         del events[_index(events, how["drop"])]
     if "move" in how:
-        events.insert(how["move"]["to"] % (len(events) or 1), events.pop(_index(events, how["move"]["event"])))
+        events.insert(
+            how["move"]["to"] % (len(events) or 1), events.pop(_index(events, how["move"]["event"]))
+        )
     if "insert" in how:
         new = how["insert"]["event"]
         events.insert(how["insert"]["at"], Event(new.get("name"), new.get("data")))
@@ -261,9 +289,19 @@ def _first(
             changed = broken_response(contract, response, [operation])
         except Unbroken:
             continue
-        if next(mismatches(contract, changed), None) is not None:
+        if next(mismatches(contract, _as_read(contract, changed)), None) is not None:
             return operation
-    raise Unbroken(f"{contract.id}: nothing in this answer can be taken away without its shape or order still holding")
+    raise Unbroken(
+        f"{contract.id}: nothing in this answer can be taken away without its shape or order still holding"
+    )
+
+
+def _as_read(contract: Contract, response: Response) -> Response:
+    """The response as a reader gets it: what a change does may be lost on the wire."""
+    if response.events is None:
+        return response
+    chunks = [Chunk(piece) for piece in encode(contract, response.events)]
+    return read(contract, response.status, response.headers, chunks)
 
 
 def _removals(response: Response) -> Iterator[Operation]:
@@ -296,4 +334,7 @@ def _disorders(response: Response) -> Iterator[Operation]:
     yield {"exchange": {"drop": 0}}
     yield {"exchange": {"drop": -1}}
     yield {"exchange": {"insert": {"at": 0, "event": {"name": "out-of-order", "data": {}}}}}
-
+    for index in range(1, len(response.events or ())):
+        yield {"exchange": {"drop": index}}
+        yield {"exchange": {"repeat": index}}
+    yield {"exchange": {"drop": "*"}}

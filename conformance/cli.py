@@ -69,13 +69,28 @@ def _parser() -> argparse.ArgumentParser:
         description="Asks a provider, real or mocked, and says which promises it keeps.",
         epilog="exit codes: 0 conformant, 1 not conformant, 2 usage, 3 suite error, 4 inconclusive or nothing asked",
     )
-    run.add_argument("--provider", default="mock", metavar="NAME", help="mock (all of them at one URL; the default) or a provider of specs/")
-    run.add_argument("--endpoint-url", metavar="URL", help="where it is; without it the embedded mock, or the provider's own host")
+    run.add_argument(
+        "--provider",
+        default="mock",
+        metavar="NAME",
+        help="mock (all of them at one URL; the default) or a provider of specs/",
+    )
+    run.add_argument(
+        "--endpoint-url",
+        metavar="URL",
+        help="where it is; without it the embedded mock, or the provider's own host",
+    )
     run.add_argument("--model", metavar="ID", help="the model to ask (default: the seed model)")
     run.add_argument("--region", metavar="REGION", help="the region to ask")
-    run.add_argument("--api", metavar="GLOB", action="append", help="only contracts whose name or API matches; repeatable")
-    run.add_argument("--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable")
-    run.add_argument("--reality", choices=["documented", "observed"], help="which reality the embedded mock shows")
+    run.add_argument(
+        "--api", metavar="GLOB", action="append", help="only contracts whose name or API matches; repeatable"
+    )
+    run.add_argument(
+        "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"
+    )
+    run.add_argument(
+        "--reality", choices=["documented", "observed"], help="which reality the embedded mock shows"
+    )
     run.add_argument("--report-dir", metavar="DIR", help="write report.html and report.json there")
     run.set_defaults(command=_run)
 
@@ -83,8 +98,12 @@ def _parser() -> argparse.ArgumentParser:
     lint.add_argument("folders", nargs="*", metavar="DIR", help="folders beside the shipped specs")
     lint.set_defaults(command=_lint)
 
-    show = commands.add_parser("show", help="print a contract with everything it inherits, each line with its origin")
-    show.add_argument("contract", metavar="CONTRACT", help="bedrock-runtime/converse, for instance; `list` names them all")
+    show = commands.add_parser(
+        "show", help="print a contract with everything it inherits, each line with its origin"
+    )
+    show.add_argument(
+        "contract", metavar="CONTRACT", help="bedrock-runtime/converse, for instance; `list` names them all"
+    )
     show.add_argument("--specs", metavar="DIR", action="append", default=[])
     show.set_defaults(command=_show)
 
@@ -93,7 +112,9 @@ def _parser() -> argparse.ArgumentParser:
         help="break every rule in the mock once; its own check has to find it",
         description="Breaks each rule in turn in the embedded mock, asks that rule's probe, judges all rules on it.",
     )
-    mutants.add_argument("--api", metavar="GLOB", action="append", help="only contracts whose name or API matches; repeatable")
+    mutants.add_argument(
+        "--api", metavar="GLOB", action="append", help="only contracts whose name or API matches; repeatable"
+    )
     mutants.add_argument("--specs", metavar="DIR", action="append", default=[])
     mutants.set_defaults(command=_mutants)
     return parser
@@ -111,7 +132,9 @@ def _run(arguments: argparse.Namespace) -> int:
     from conformance.target import EMBEDDED, targets
 
     specs = _specs(arguments.specs)
-    mock = {"http": arguments.endpoint_url or "http://127.0.0.1:9"} if arguments.provider == EMBEDDED else None
+    mock = (
+        {"http": arguments.endpoint_url or "http://127.0.0.1:9"} if arguments.provider == EMBEDDED else None
+    )
     asked = targets(
         specs,
         arguments.provider,
@@ -126,7 +149,10 @@ def _run(arguments: argparse.Namespace) -> int:
         for target in {each.endpoint: each for each in asked}.values():
             silence = probe_url(target.endpoint, target.ca)
             if silence:
-                print(f"conformance: inconclusive: nobody answers at {silence}. Nothing was asked.", file=sys.stderr)
+                print(
+                    f"conformance: inconclusive: nobody answers at {silence}. Nothing was asked.",
+                    file=sys.stderr,
+                )
                 return INCONCLUSIVE
     suite = Path(__file__).resolve().parent / "suite"
     options = ["-c", str(suite / "pytest.ini"), "--rootdir", str(suite), "-p", "conformance.plugin"]
@@ -197,7 +223,9 @@ def _show(arguments: argparse.Namespace) -> int:
         import difflib
 
         close = difflib.get_close_matches(arguments.contract, list(specs.contracts), 3)
-        raise UsageError(f"no contract {arguments.contract!r}; closest: {', '.join(close) or 'see conformance show list'}")
+        raise UsageError(
+            f"no contract {arguments.contract!r}; closest: {', '.join(close) or 'see conformance show list'}"
+        )
     for line in shown(specs, specs.contracts[arguments.contract], arguments.specs):
         print(line)
     return 0

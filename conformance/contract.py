@@ -139,15 +139,15 @@ class Contract:
 
     @property
     def profile(self) -> Mapping[str, Any]:
-        return self.said.get("profile", {})
+        return self.said.get("profile", {})  # type: ignore[no-any-return]
 
     @property
     def request(self) -> Mapping[str, Any]:
-        return self.said.get("request", {})
+        return self.said.get("request", {})  # type: ignore[no-any-return]
 
     @property
     def response(self) -> Mapping[str, Any]:
-        return self.said.get("response", {})
+        return self.said.get("response", {})  # type: ignore[no-any-return]
 
     @property
     def streams(self) -> bool:
@@ -390,7 +390,10 @@ class Specs:
         import difflib
 
         known = [each.name for each in self.rules()]
-        close = difflib.get_close_matches(name, known, 3) or [each for each in known if each.endswith(f":{rule}")][:3]
+        close = (
+            difflib.get_close_matches(name, known, 3)
+            or [each for each in known if each.endswith(f":{rule}")][:3]
+        )
         raise KeyError(f"no rule {name!r}; closest: {', '.join(close) or 'none'}")
 
     def rules(self) -> list[Rule]:
@@ -433,11 +436,15 @@ class Library:
 def absolute(schema: Any, base: str) -> Any:
     """`schema` with every $ref made absolute against the file `base`."""
     if isinstance(schema, dict):
-        result = {key: absolute(value, base) for key, value in schema.items()}
+        result: dict[str, Any] = {key: absolute(value, base) for key, value in schema.items()}
         ref = schema.get("$ref")
         if isinstance(ref, str) and not ref.startswith("spec://"):
             target, _, fragment = ref.partition("#")
-            uri = "spec://" + (Path(base.removeprefix("spec://")).parent / target).resolve().as_posix() if target else base
+            uri = (
+                "spec://" + (Path(base.removeprefix("spec://")).parent / target).resolve().as_posix()
+                if target
+                else base
+            )
             result["$ref"] = f"{uri}#{fragment}"
         return result
     if isinstance(schema, list):
@@ -451,8 +458,12 @@ def close(schema: Any) -> Any:
         return [close(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    result = {
-        key: ({name: close(each) for name, each in value.items()} if key in ("properties", "$defs") else close(value))
+    result: dict[str, Any] = {
+        key: (
+            {name: close(each) for name, each in value.items()}
+            if key in ("properties", "$defs")
+            else close(value)
+        )
         if key not in ("const", "enum", "default", "examples", "required")
         else value
         for key, value in schema.items()
@@ -510,7 +521,9 @@ def _failures(said: Mapping[str, Any]) -> dict[str, Failure]:
             id=key,
             status=value["status"],
             code=value.get("code"),
-            when=tuple({"condition": each} if isinstance(each, str) else each for each in value.get("when", ())),
+            when=tuple(
+                {"condition": each} if isinstance(each, str) else each for each in value.get("when", ())
+            ),
             headers=value.get("headers", {}),
             body=value["body"],
             in_stream=value.get("in_stream"),
@@ -556,7 +569,9 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
     roots = [SPECS, *(Path(each) for each in folders)]
     for root in roots:
         if not root.is_dir():
-            raise SpecError(root, None, "expected a folder of specs (providers/, contracts/, cards/), got none")
+            raise SpecError(
+                root, None, "expected a folder of specs (providers/, contracts/, cards/), got none"
+            )
     schemas = {
         kind: library.shape({"$ref": library.uri(SPECS / "schema" / f"{kind}.yaml")})
         for kind in ("contract", "provider", "card")
@@ -572,7 +587,9 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
             said = _checked(library, schemas["contract"], path)
             if said["contract"] in raw:
                 first = raw[said["contract"]][0]
-                raise SpecError(path, line_of(path, "/contract"), f"contract {said['contract']!r} stands in {first} too")
+                raise SpecError(
+                    path, line_of(path, "/contract"), f"contract {said['contract']!r} stands in {first} too"
+                )
             raw[said["contract"]] = path, said
         for path in files(root, "cards"):
             said = _checked(library, schemas["card"], path)
@@ -634,7 +651,9 @@ def _resolve(
         return done[name]
     path, said = raw[name]
     if name in chain:
-        raise SpecError(path, line_of(path, "/extends"), f"extends goes in a circle: {' -> '.join([*chain, name])}")
+        raise SpecError(
+            path, line_of(path, "/extends"), f"extends goes in a circle: {' -> '.join([*chain, name])}"
+        )
     own = dict(said)
     for section, member in _SHAPED:
         if member in own.get(section, {}):
@@ -642,7 +661,9 @@ def _resolve(
     base = own.get("extends")
     if base is not None:
         if base not in raw:
-            raise SpecError(path, line_of(path, "/extends"), f"extends: expected a known contract, got {base!r}")
+            raise SpecError(
+                path, line_of(path, "/extends"), f"extends: expected a known contract, got {base!r}"
+            )
         parent = {
             key: value
             for key, value in _resolve(base, raw, done, library, (*chain, name)).items()
@@ -660,12 +681,16 @@ def _extend(parent: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
         if key in ("request", "response") and isinstance(value, Mapping):
             base = dict(result.get(key, {}))
             for name, member in value.items():
-                base[name] = merge(base.get(name), member) if name in ("headers", "send", "events") else member
+                base[name] = (
+                    merge(base.get(name), member) if name in ("headers", "send", "events") else member
+                )
             result[key] = base
         elif key in ("errors", "rules", "exchanges", "probes"):
             base = dict(result.get(key, {}))
             for name, member in value.items():
-                base[name] = {**base.get(name, {}), **member} if member is not None and base.get(name) else member
+                base[name] = (
+                    {**base.get(name, {}), **member} if member is not None and base.get(name) else member
+                )
             result[key] = base
         else:
             result[key] = merge(result.get(key), value)

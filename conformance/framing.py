@@ -39,8 +39,8 @@ def encode_event(contract: Contract, event: Event, kind: str = "event") -> bytes
     if framing["kind"] == "ndjson":
         return dump(event.data, sort) + b"\n"
     if framing["kind"] == "sse":
-        data = event.data if isinstance(event.data, str) else dump(event.data, sort).decode()
-        return sse.encode(sse.Message(data, event=event.name), event_line=framing["event_line"])
+        text = event.data if isinstance(event.data, str) else dump(event.data, sort).decode()
+        return sse.encode(sse.Message(text, event=event.name), event_line=framing["event_line"])
     data = event.data
     embedded = framing.get("embedded")
     if embedded and isinstance(data, dict) and embedded in data:
@@ -88,6 +88,19 @@ def read(
     if ending == "cut":
         problem = problem or "expected the whole body, got a part of it (the connection ended)"
     return Response(status, headers, tuple(chunks), body=body, problem=problem, ending=ending)
+
+
+def named(contract: Contract, name: str | None, data: Any) -> Event:
+    """An event of a worked example, with the name that its contract would find."""
+    where = contract.response.get("event_name")
+    if isinstance(where, Mapping):
+        if "constant" in where:
+            return Event(where["constant"], data)
+        from conformance.select import select
+
+        found = select(data, where["pointer"])
+        return Event(str(found[0][1]) if found else None, data)
+    return Event(name, data)
 
 
 def looks_like_json(raw: bytes) -> bool:
@@ -184,7 +197,9 @@ def _binary_event(
         return Event(str(message.headers.get(":error-code")), data, at), None, True
     failed = kind == "exception"
     name = message.headers.get(":exception-type" if failed else ":event-type")
-    problem = None if failed or kind == "event" else f"expected :message-type event or exception, got {kind!r}"
+    problem = (
+        None if failed or kind == "event" else f"expected :message-type event or exception, got {kind!r}"
+    )
     try:
         data = orjson.loads(message.payload) if message.payload else {}
     except orjson.JSONDecodeError as error:

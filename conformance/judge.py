@@ -102,7 +102,11 @@ def _judge_implied(rule: Rule, seen: Seen) -> Finding:
             return Finding(rule, "not applicable", "the recorder did not keep the headers")
         return _finding(rule, list(header_mismatches(contract, response)))
     if rule.id == "framing":
-        wrong = [Mismatch("/body", "a body framed as its content type says", response.problem)] if response.problem else []
+        wrong = (
+            [Mismatch("/body", "a body framed as its content type says", response.problem)]
+            if response.problem
+            else []
+        )
         return _finding(rule, wrong)
     if response.problem:
         return Finding(rule, "not asked", f"framing: {response.problem}")
@@ -152,7 +156,7 @@ def shape_mismatches(contract: Contract, response: Response) -> Iterator[Mismatc
         return
     shapes = contract.event_shapes
     for index, event in enumerate(response.events):
-        if event.name in shapes:
+        if event.name is not None and event.name in shapes:
             for found in shapes[event.name].mismatches(event.data):
                 yield found._replace(at=f"/events/{index}{found.at}")
 
@@ -167,7 +171,9 @@ def order_mismatches(contract: Contract, response: Response) -> Iterator[Mismatc
         yield Mismatch(f"/events/{index}", expected, got)
 
 
-def judge_request(contract: Contract, request: Request, body: Any, parameters: Mapping[str, str]) -> list[Mismatch]:
+def judge_request(
+    contract: Contract, request: Request, body: Any, parameters: Mapping[str, str]
+) -> list[Mismatch]:
     """Where a request is not what the contract demands; pointers go into the body.
 
     Mismatches of headers stand at `headers:/name`, those of the path at `path:/name`.
@@ -178,7 +184,9 @@ def judge_request(contract: Contract, request: Request, body: Any, parameters: M
             found += [each._replace(at=f"path:/{name}") for each in shape.mismatches(parameters[name])]
     if contract.request_headers is not None:
         headers = {name.lower(): value for name, value in reversed(request.headers)}
-        found += [each._replace(at=f"headers:{each.at}") for each in contract.request_headers.mismatches(headers)]
+        found += [
+            each._replace(at=f"headers:{each.at}") for each in contract.request_headers.mismatches(headers)
+        ]
     if contract.request_shape is not None:
         found += contract.request_shape.mismatches(body)
     return found

@@ -13,8 +13,15 @@ import yaml
 
 from conformance.contract import SPECS, Contract, Provider, Rule, Specs
 from conformance.document import line_of, read
-from conformance.exchange import Event, Request, Response
-from conformance.judge import header_mismatches, judge_request, order_mismatches, shape_mismatches, status_mismatches
+from conformance.exchange import Request, Response
+from conformance.framing import named
+from conformance.judge import (
+    header_mismatches,
+    judge_request,
+    order_mismatches,
+    shape_mismatches,
+    status_mismatches,
+)
 from conformance.order import order
 from conformance.rules import CHECKS
 
@@ -55,7 +62,9 @@ def _at(path: Path, pointer: str, text: str) -> str:
 def _provider(provider: Provider) -> Iterator[str]:
     unknown = provider.said.get("unknown_path")
     if unknown is not None and unknown not in provider.failures:
-        yield _at(provider.path, "/unknown_path", f"unknown_path: expected one of the errors, got {unknown!r}")
+        yield _at(
+            provider.path, "/unknown_path", f"unknown_path: expected one of the errors, got {unknown!r}"
+        )
 
 
 def _contract(contract: Contract) -> Iterator[str]:
@@ -74,7 +83,15 @@ def _contract(contract: Contract) -> Iterator[str]:
 
 
 def _compiles(contract: Contract) -> Iterator[str]:
-    for what in ("request_shape", "request_headers", "parameters", "when", "response_shape", "response_headers", "event_shapes"):
+    for what in (
+        "request_shape",
+        "request_headers",
+        "parameters",
+        "when",
+        "response_shape",
+        "response_headers",
+        "event_shapes",
+    ):
         try:
             getattr(contract, what)
         except Exception as error:
@@ -87,7 +104,9 @@ def _compiles(contract: Contract) -> Iterator[str]:
             yield _at(contract.path, "/response/order", str(error))
             return
         for name in names - set(contract.response.get("events", {})):
-            yield _at(contract.path, "/response/order", f"order names {name!r}, which is not among the events")
+            yield _at(
+                contract.path, "/response/order", f"order names {name!r}, which is not among the events"
+            )
 
 
 def _errors(contract: Contract) -> Iterator[str]:
@@ -95,7 +114,11 @@ def _errors(contract: Contract) -> Iterator[str]:
     for check in contract.checks:
         for condition in NEEDED_CONDITIONS.get(check, ()):
             if condition not in conditions:
-                yield _at(contract.path, "/contract", f"check {check!r} can end in {condition!r}, and no error answers it")
+                yield _at(
+                    contract.path,
+                    "/contract",
+                    f"check {check!r} can end in {condition!r}, and no error answers it",
+                )
 
 
 def _rule(contract: Contract, rule: Rule) -> Iterator[str]:
@@ -136,10 +159,12 @@ def exchange_mismatches(contract: Contract, exchange: Mapping[str, Any]) -> Iter
         return
     if said["status"] != contract.response["status"]:
         return
-    yield from judge_request(contract, Request(contract.method, asked["target"], headers), asked.get("body"), parameters)
+    yield from judge_request(
+        contract, Request(contract.method, asked["target"], headers), asked.get("body"), parameters
+    )
     events = None
     if "events" in said:
-        events = tuple(Event(each.get("name"), each["data"]) for each in said["events"])
+        events = tuple(named(contract, each.get("name"), each["data"]) for each in said["events"])
     given = {**_sent(contract), **said.get("headers", {})}
     response = Response(said["status"], tuple(given.items()), (), body=said.get("body"), events=events)
     yield from status_mismatches(contract, response)
@@ -214,7 +239,9 @@ def _dump(value: Any, pointer: str, depth: int) -> Iterator[tuple[str, str]]:
 def _flow(value: Any) -> str:
     if isinstance(value, str) and value.startswith("spec://"):
         value = re.sub(rf"^spec://{re.escape(SPECS.resolve().as_posix())}/", "", value)
-    text = yaml.safe_dump(_relative(value), default_flow_style=True, width=100_000, sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(
+        _relative(value), default_flow_style=True, width=100_000, sort_keys=False, allow_unicode=True
+    )
     return text.removesuffix("\n").removesuffix("\n...").strip()
 
 
@@ -226,4 +253,3 @@ def _relative(value: Any) -> Any:
     if isinstance(value, list):
         return [_relative(child) for child in value]
     return value
-

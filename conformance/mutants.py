@@ -84,17 +84,19 @@ def run_mutants(specs: Specs, globs: Sequence[str], progress: IO[str] | None = N
         if rule.not_checked is None
     }
     with tempfile.TemporaryDirectory(prefix="conformance-mutants-") as folder:
-        for reality in ("documented", "observed"):
+        for auth, reality in (("strict", "documented"), ("lenient", "documented"), ("strict", "observed")):
             if not open_rules:
                 break
-            mock = embedded(EMBEDDED)(auth="strict", reality=reality)
+            mock = embedded(EMBEDDED)(auth=auth, reality=reality)
             try:
                 asked = targets(specs, EMBEDDED, mock=mock.info)
                 for target in asked:
-                    _break_all(specs, target, open_rules, outcome, Path(folder) / reality, progress)
+                    _break_all(specs, target, open_rules, outcome, Path(folder) / auth / reality, progress)
             finally:
                 mock.stop()
-    outcome.skipped = [(specs.rule(f"{contract}:{rule}"), why) for (contract, rule), why in open_rules.items()]
+    outcome.skipped = [
+        (specs.rule(f"{contract}:{rule}"), why) for (contract, rule), why in open_rules.items()
+    ]
     outcome.seconds = time.monotonic() - begun
     return outcome
 
@@ -125,7 +127,9 @@ def _break_all(
                 mutant = break_rule(specs, target, contract, rule, clean, folder)
                 outcome.mutants.append(mutant)
                 if progress is not None:
-                    progress.write(f"\r{len(outcome.mutants)} mutants, {len(outcome.survivors)} survive \x1b[K")
+                    progress.write(
+                        f"\r{len(outcome.mutants)} mutants, {len(outcome.survivors)} survive \x1b[K"
+                    )
                     progress.flush()
     finally:
         clean.close()
@@ -133,7 +137,9 @@ def _break_all(
             progress.write("\r\x1b[K")
 
 
-def break_rule(specs: Specs, target: Target, contract: Contract, rule: Rule, clean: Run, folder: Path) -> Mutant:
+def break_rule(
+    specs: Specs, target: Target, contract: Contract, rule: Rule, clean: Run, folder: Path
+) -> Mutant:
     """Asks the rule's probe of a mock that breaks the rule, and judges every rule of that probe."""
     run = Run(specs, [target], folder / f"{contract.id}-{rule.id}".replace("/", "_"), ((BREAK, rule.name),))
     try:

@@ -34,7 +34,9 @@ class Order:
         while text[at:].strip():
             found = _TOKEN.match(text, at)
             if not found:
-                raise ValueError(f"order {text!r}: expected a name or one of ()|?*+, got {text[at:at + 10]!r}")
+                raise ValueError(
+                    f"order {text!r}: expected a name or one of ()|?*+, got {text[at : at + 10]!r}"
+                )
             tokens.append(found[1])
             at = found.end()
         return tokens
@@ -102,7 +104,9 @@ class Order:
         """Every event name in the expression."""
         return {name for edges in self._edges for name, _ in edges if name is not None}
 
-    def walk(self, names: Sequence[str | None], may_end_with: Sequence[str] = ()) -> Iterator[tuple[int, str, str]]:
+    def walk(
+        self, names: Sequence[str | None], may_end_with: Sequence[str] = ()
+    ) -> Iterator[tuple[int, str, str]]:
         """Where the stream leaves the order: (index, what could come, what came). At most one.
 
         An event of `may_end_with` may come anywhere, as the last one; then the rest of the

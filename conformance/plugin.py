@@ -20,14 +20,39 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME",
         help="whom to ask: mock (every provider of specs/ at one mock; the default) or a provider of specs/",
     )
-    group.addoption("--conformance-endpoint-url", metavar="URL", help="where it is; without it an embedded mock is started")
-    group.addoption("--conformance-model", metavar="ID", help="the model to ask; without it the seed model's card decides")
+    group.addoption(
+        "--conformance-endpoint-url",
+        metavar="URL",
+        help="where it is; without it an embedded mock is started",
+    )
+    group.addoption(
+        "--conformance-model", metavar="ID", help="the model to ask; without it the seed model's card decides"
+    )
     group.addoption("--conformance-region", metavar="REGION", help="the region to ask")
-    group.addoption("--conformance-api", metavar="GLOB", action="append", help="only contracts whose name matches, e.g. '*/converse*'")
-    group.addoption("--conformance-specs", metavar="DIR", action="append", default=[], help="a folder of YAML beside the shipped specs")
-    group.addoption("--conformance-reality", choices=["documented", "observed"], help="which reality the embedded mock shows")
+    group.addoption(
+        "--conformance-api",
+        metavar="GLOB",
+        action="append",
+        help="only contracts whose name matches, e.g. '*/converse*'",
+    )
+    group.addoption(
+        "--conformance-specs",
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="a folder of YAML beside the shipped specs",
+    )
+    group.addoption(
+        "--conformance-reality",
+        choices=["documented", "observed"],
+        help="which reality the embedded mock shows",
+    )
     group.addoption("--conformance-report-dir", metavar="DIR", help="where report.json and report.html go")
-    group.addoption("--conformance-auth", choices=["strict", "lenient", "off"], help="how the embedded mock checks credentials (strict)")
+    group.addoption(
+        "--conformance-auth",
+        choices=["strict", "lenient", "off"],
+        help="how the embedded mock checks credentials (strict)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,8 +71,10 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Any:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "conformance_case" in metafunc.fixturenames and metafunc.module.__name__ == "conformance.suite.promises":
+    if (
+        "conformance_case" in metafunc.fixturenames
+        and metafunc.module.__name__ == "conformance.suite.promises"
+    ):
         from conformance.session import parametrize
 
         parametrize(metafunc)
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from conformance.contract import Contract, merge
@@ -22,7 +22,6 @@ from conformance.values import (
     Part,
     Text,
     Tool,
-    ToolCall,
     ToolChoice,
     ToolResult,
     Turn,
@@ -33,6 +32,10 @@ class CannotAsk(ValueError):
     """A probe that this target cannot be asked; the text says why."""
 
 
+class Unfounded(ValueError):
+    """A step that goes on from an earlier answer which did not hold what it needs."""
+
+
 def turn(said: Mapping[str, Any], target: Target, earlier: Mapping[str, Step], streams: bool) -> Turn:
     """The Turn that a probe's step describes. Raises CannotAsk for a claim the card does not make."""
     choice = said.get("tool_choice")
@@ -40,10 +43,12 @@ def turn(said: Mapping[str, Any], target: Target, earlier: Mapping[str, Step], s
     return Turn(
         messages=tuple(part for each in said["messages"] for part in _messages(each, earlier)),
         model=target.model,
-        tools=tuple(Tool(each["name"], each.get("description", ""), each["schema"]) for each in said.get("tools", ())),
+        tools=tuple(
+            Tool(each["name"], each.get("description", ""), each["schema"]) for each in said.get("tools", ())
+        ),
         tool_choice=None
         if choice is None
-        else ToolChoice(choice)
+        else ToolChoice(cast(Any, choice))
         if isinstance(choice, str)
         else ToolChoice("named", choice["name"]),
         parallel_tool_calls=said.get("parallel_tool_calls"),
@@ -73,7 +78,9 @@ def _messages(said: Mapping[str, Any], earlier: Mapping[str, Step]) -> list[Mess
     if "answered" in said:
         return [Message("assistant", earlier[said["answered"]].reply.parts)]
     if "results" in said:
-        calls = earlier[said["results"]].reply.tool_calls or (ToolCall("none", "none", {}),)
+        calls = earlier[said["results"]].reply.tool_calls
+        if not calls:
+            raise Unfounded(f"step {said['results']} called no tool, so there is no result to give")
         return [Message("tool", tuple(ToolResult(call.id, (Text(said["text"]),)) for call in calls))]
     if "filler" in said:
         raise CannotAsk("filler messages are asked by the limit search, not by a probe")
@@ -88,7 +95,9 @@ def _part(said: Mapping[str, Any]) -> Part:
     from conformance.picture import draw
 
     picture = draw(said["image"].get("code", "0"))
-    return Media("image", "png", data=picture[: len(picture) // 2] if said["image"].get("corrupt") else picture)
+    return Media(
+        "image", "png", data=picture[: len(picture) // 2] if said["image"].get("corrupt") else picture
+    )
 
 
 def build(
@@ -138,7 +147,7 @@ def _taken(value: Any, earlier: Mapping[str, Step]) -> Any:
         if "$from" in value:
             found = select(earlier[value["$from"]].document, value["$at"])
             if not found:
-                raise CannotAsk(f"step {value['$from']} has nothing at {value['$at']}")
+                raise Unfounded(f"step {value['$from']} has nothing at {value['$at']}")
             return found[0][1]
         return {key: _taken(child, earlier) for key, child in value.items()}
     if isinstance(value, list):

@@ -16,7 +16,7 @@ from typing import Any
 
 from conformance.contract import Card, Contract, Failure, Rule
 from conformance.dialects import dialect
-from conformance.exchange import Event, Exchange
+from conformance.exchange import Exchange
 from conformance.select import document, select
 from conformance.shapes import ABSENT, Mismatch, Shape
 from conformance.values import Reply, Turn
@@ -109,7 +109,12 @@ def absent(seen: Seen, at: str, step: str | None = None) -> Iterator[Mismatch]:
 
 @check
 def equal(
-    seen: Seen, at: str, to: Any = None, same_as: str | None = None, step: str | None = None, as_step: str | None = None
+    seen: Seen,
+    at: str,
+    to: Any = None,
+    same_as: str | None = None,
+    step: str | None = None,
+    as_step: str | None = None,
 ) -> Iterator[Mismatch]:
     """`at` equals `to`, or what stands at `same_as` (of step `as_step`)."""
     if same_as is not None:
@@ -120,7 +125,23 @@ def equal(
         yield Mismatch(at, f"{to!r}", ABSENT)
     for where, value in found:
         if value != to:
-            yield Mismatch(where, json.dumps(to, ensure_ascii=False) if to is not ABSENT else "the same", value)
+            yield Mismatch(
+                where, json.dumps(to, ensure_ascii=False) if to is not ABSENT else "the same", value
+            )
+
+
+@check
+def echoes(seen: Seen, at: str, of: str, step: str | None = None) -> Iterator[Mismatch]:
+    """`at` is what the request's body had at `of`; the model that was asked, where the path carries it."""
+    asked = seen.step(step)
+    sent = select(asked.body, of)
+    expected = sent[0][1] if sent else asked.turn.model if asked.turn and of == "/model" else ABSENT
+    found = select(asked.document, at)
+    if not found:
+        yield Mismatch(at, json.dumps(expected) if expected is not ABSENT else "what was asked", ABSENT)
+    for where, value in found:
+        if value != expected:
+            yield Mismatch(where, json.dumps(expected) if expected is not ABSENT else "nothing", value)
 
 
 @check
@@ -233,15 +254,21 @@ def compact_json(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
         return
     compact = json.dumps(response.body, separators=(",", ":"), ensure_ascii=False).encode()
     escaped = json.dumps(response.body, separators=(",", ":")).encode()
-    if response.raw.strip() not in (compact, escaped) and b": " in re.sub(rb'"(?:[^"\\]|\\.)*"', b'""', response.raw):
-        yield Mismatch("/body", "JSON without spaces between tokens", response.raw[:80].decode("utf-8", "replace"))
+    if response.raw.strip() not in (compact, escaped) and b": " in re.sub(
+        rb'"(?:[^"\\]|\\.)*"', b'""', response.raw
+    ):
+        yield Mismatch(
+            "/body", "JSON without spaces between tokens", response.raw[:80].decode("utf-8", "replace")
+        )
 
 
 @check_refusal
 def header_matches(seen: Seen, name: str, pattern: str, step: str | None = None) -> Iterator[Mismatch]:
     value = seen.step(step).document["headers"].get(name.lower())
     if value is None or not re.search(pattern, value):
-        yield Mismatch(f"/headers/{name.lower()}", f"text that matches {pattern}", ABSENT if value is None else value)
+        yield Mismatch(
+            f"/headers/{name.lower()}", f"text that matches {pattern}", ABSENT if value is None else value
+        )
 
 
 @check_refusal
@@ -264,7 +291,9 @@ def ends_with(seen: Seen, event: str, step: str | None = None) -> Iterator[Misma
 
 
 @check
-def nested(seen: Seen, start: str, delta: str, stop: str, index: str, step: str | None = None) -> Iterator[Mismatch]:
+def nested(
+    seen: Seen, start: str, delta: str, stop: str, index: str, step: str | None = None
+) -> Iterator[Mismatch]:
     """Blocks do not overlap and are numbered from 0: each index is opened, filled and closed before the next."""
     current, expected, is_open = 0, 0, False
     for number, event in enumerate(seen.step(step).document.get("events", ())):
@@ -282,7 +311,9 @@ def nested(seen: Seen, start: str, delta: str, stop: str, index: str, step: str 
 
 
 @check
-def joins(seen: Seen, deltas: str, into: str, event: str | None = None, step: str | None = None) -> Iterator[Mismatch]:
+def joins(
+    seen: Seen, deltas: str, into: str, event: str | None = None, step: str | None = None
+) -> Iterator[Mismatch]:
     """The pieces at `deltas` (of events called `event`), joined, are the text at `into`."""
     found = seen.step(step).document
     if event is not None:
@@ -492,4 +523,3 @@ def usage_given(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
         yield Mismatch("/usage/input", "more than 0", usage.input)
     if usage.output <= 0:
         yield Mismatch("/usage/output", "more than 0", usage.output)
-

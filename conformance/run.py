@@ -12,7 +12,7 @@ from conformance.exchange import Exchange, Headers, Request
 from conformance.finding import Finding
 from conformance.framing import read
 from conformance.judge import judge
-from conformance.probing import CannotAsk, build
+from conformance.probing import CannotAsk, Unfounded, build
 from conformance.rules import Seen, Step
 from conformance.store import Redactor, Store, again, exchange_to_dict, head_of, request_from_dict
 from conformance.target import Target
@@ -50,6 +50,8 @@ class Run:
             steps = self.seen(target, contract, rule.probe)
         except CannotAsk as error:
             return Finding(rule, "not applicable", str(error))
+        except Unfounded as error:
+            return Finding(rule, "not asked", str(error))
         found = judge(rule, Seen(contract, rule, steps, target.card))
         address = self._address(target, contract, rule.probe)
         step = _guilty(steps, found)
@@ -62,7 +64,9 @@ class Run:
         key = (target.name, contract.id, probe)
         if key not in self._seen:
             said = contract.probes[probe]["steps"]
-            kept = self._store.steps(self._address(target, contract, probe), lambda: self._ask(target, contract, said))
+            kept = self._store.steps(
+                self._address(target, contract, probe), lambda: self._ask(target, contract, said)
+            )
             self._seen[key] = self._steps(target, contract, said, kept)
         return self._seen[key]
 
@@ -75,7 +79,10 @@ class Run:
         kept = []
         for name, how in said.items():
             asked = self.specs.contracts[how["contract"]] if "contract" in how else contract
-            request, body, turn = build(asked, name, how, target, earlier)
+            try:
+                request, body, turn = build(asked, name, how, target, earlier)
+            except Unfounded:
+                break
             request = Request(request.method, request.target, (*request.headers, *self.extra), request.body)
             came = asker.ask(request)
             if isinstance(came, str):
@@ -102,7 +109,12 @@ class Run:
                 status, headers, chunks = head_of(each["response"])
                 response = read(asked, status, headers, chunks, each["response"]["ending"])
             exchange = Exchange(request_from_dict(each["request"]), response, each.get("failure"))
-            steps[each["step"]] = Step(each["step"], asked, exchange, body, turn, how.get("expect", "answered"))
+            steps[each["step"]] = Step(
+                each["step"], asked, exchange, body, turn, how.get("expect", "answered")
+            )
+        missing = [name for name in said if name not in steps]
+        if missing and all(step.exchange.response is not None for step in steps.values()):
+            build(contract, missing[0], said[missing[0]], target, steps)
         return steps
 
 
@@ -118,7 +130,13 @@ def inapplicable(target: Target, contract: Contract, rule: Rule) -> str | None:
         return f"not checked: {rule.not_checked}"
     if rule.reality not in (None, reality):
         return f"the rule is of the {rule.reality} reality, the target shows the {reality} one"
-    if contract.offer is not None and card is not None and card.offers(f"api:{contract.offer}", reality) is not True:
+    offer = f"api:{contract.offer}"
+    if (
+        contract.offer
+        and card
+        and rule.needs.get("lacks") != offer
+        and card.offers(offer, reality) is not True
+    ):
         return f"the card of {card.name} at {card.seller} does not offer {contract.api}"
     needs = rule.needs
     if "auth" in needs and target.auth != needs["auth"]:

@@ -97,7 +97,9 @@ class Session:
         if self.config.option.collectonly:
             return {"http": "http://127.0.0.1:9", "auth": self.option("auth") or "strict"}
         start = embedded(EMBEDDED)
-        self._embedded = start(auth=self.option("auth") or "strict", reality=self.option("reality") or "documented")
+        self._embedded = start(
+            auth=self.option("auth") or "strict", reality=self.option("reality") or "documented"
+        )
         return dict(self._embedded.info)
 
     def _targets(self) -> list[Target]:
@@ -144,7 +146,11 @@ class Session:
         """The canonical document of this run, written to the report folder if there is one."""
         from conformance import report
 
-        exchanges = {path.stem: _read_json(path) for path in sorted(self.folder.glob("*.json"))} if self.folder.is_dir() else {}
+        exchanges = (
+            {path.stem: _read_json(path) for path in sorted(self.folder.glob("*.json"))}
+            if self.folder.is_dir()
+            else {}
+        )
         document = report.document(
             [(case.target, case.contract, finding) for case, finding in self.findings.values()],
             self.specs,
@@ -156,7 +162,7 @@ class Session:
         )
         if self.report_folder is not None:
             report.write(document, self.report_folder)
-        return document
+        return dict(document)
 
 
 def _read_json(path: Path) -> Any:
@@ -172,7 +178,9 @@ def embedded(name: str) -> Any:
     for entry in entry_points(group="conformance.embedded"):
         if entry.name == name:
             return entry.load()
-    raise UsageError(f"no embedded provider {name!r}: install the distribution that brings it, or give --endpoint-url")
+    raise UsageError(
+        f"no embedded provider {name!r}: install the distribution that brings it, or give --endpoint-url"
+    )
 
 
 def mock_at(endpoint: str) -> dict[str, Any]:
@@ -208,7 +216,9 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
     session = session_of(metafunc.config)
     area = metafunc.function.__name__.removeprefix("test_")
     cases = [case for case in session.cases if case.rule.area == area]
-    several = len({target.name for target in session.targets}) != len({t.provider.id for t in session.targets})
+    several = len({target.name for target in session.targets}) != len(
+        {t.provider.id for t in session.targets}
+    )
     metafunc.parametrize(
         "conformance_case",
         [
@@ -250,7 +260,9 @@ def finding_to_dict(case: Case, finding: Finding) -> dict[str, Any]:
         "rule": case.rule.id,
         "word": finding.word,
         "reason": finding.reason,
-        "mismatches": [[each.at, each.expected, _plain(each.got), each.keyword] for each in finding.mismatches],
+        "mismatches": [
+            [each.at, each.expected, _plain(each.got), each.keyword] for each in finding.mismatches
+        ],
         "evidence": list(finding.evidence),
         "again": finding.again,
     }
@@ -310,7 +322,10 @@ class Reporter:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        node.workerinput["conformance"] = {"folder": str(self.session.folder.resolve()), "mock": self.session.mock}
+        node.workerinput["conformance"] = {
+            "folder": str(self.session.folder.resolve()),
+            "mock": self.session.mock,
+        }
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.document is None or self.session.is_worker:

@@ -92,13 +92,18 @@ def _nearest(error: Any) -> Iterator[Mismatch]:
     """The branch of a union that `value` came closest to: the one that got deepest, then with fewest errors."""
     branches = [branch for branch in error.kind.context if branch]
     if not branches:
-        yield Mismatch(pointer(list(error.instance_path)), "exactly one of the forms", error.instance, "oneOf")
+        yield Mismatch(
+            pointer(list(error.instance_path)), "exactly one of the forms", error.instance, "oneOf"
+        )
         return
 
     def badness(branch: list[Any]) -> tuple[bool, int, int]:
         kinds = [each.kind.name for each in branch]
         here = len(error.instance_path)
-        wrong_type = any(name == "type" and len(each.instance_path) == here for name, each in zip(kinds, branch, strict=True))
+        wrong_type = any(
+            name == "type" and len(each.instance_path) == here
+            for name, each in zip(kinds, branch, strict=True)
+        )
         wrong_form = any(
             name in ("required", "const", "enum") and len(each.instance_path) <= here + 1
             for name, each in zip(kinds, branch, strict=True)

@@ -114,10 +114,16 @@ class Redactor:
         response = exchange.response
         if response is not None:
             chunks = tuple(Chunk(self.data(chunk.data), chunk.at) for chunk in response.chunks)
-            if self.data(b"".join(chunk.data for chunk in chunks)) != b"".join(chunk.data for chunk in chunks):
+            if self.data(b"".join(chunk.data for chunk in chunks)) != b"".join(
+                chunk.data for chunk in chunks
+            ):
                 chunks = (Chunk(self.data(response.raw), response.chunks[-1].at),)
             response = Response(
-                response.status, self.headers(response.headers), chunks, problem=response.problem, ending=response.ending
+                response.status,
+                self.headers(response.headers),
+                chunks,
+                problem=response.problem,
+                ending=response.ending,
             )
         failure = None if exchange.failure is None else self.text(exchange.failure)
         return Exchange(request, response, failure, exchange.truth)

@@ -62,7 +62,11 @@ def targets(
     environment = os.environ if environment is None else environment
     if provider == EMBEDDED:
         assert mock is not None
-        return [_at_mock(specs, each, mock, model, region) for each in specs.providers.values() if specs.of(each.id)]
+        return [
+            _at_mock(specs, each, mock, model, region)
+            for each in specs.providers.values()
+            if specs.of(each.id)
+        ]
     if provider not in specs.providers:
         known = ", ".join([EMBEDDED, *specs.providers])
         raise UsageError(f"--provider: expected one of {known}, got {provider!r}")
@@ -70,12 +74,28 @@ def targets(
     region = _region(said, region, environment)
     variable, key = _key(said, environment)
     base = endpoint or next(
-        (environment[name] for name in said.said["key"].get("endpoint_environment", ()) if environment.get(name)), None
+        (
+            environment[name]
+            for name in said.said["key"].get("endpoint_environment", ())
+            if environment.get(name)
+        ),
+        None,
     )
     url = (base or str(fill(said.said["base_url"], {"region": region or ""}))).rstrip("/")
     _refuse_plain_http(url)
     card = _card(specs, said, model)
-    return [Target(said, url, model or (card.ids[provider] if card else None), card, region, key, variable, auth="strict")]
+    return [
+        Target(
+            said,
+            url,
+            model or (card.ids[provider] if card else None),
+            card,
+            region,
+            key,
+            variable,
+            auth="strict",
+        )
+    ]
 
 
 def _at_mock(
@@ -112,7 +132,9 @@ def _region(provider: Provider, region: str | None, environment: Mapping[str, st
         if region is not None:
             raise UsageError(f"--region: {provider.id} has no regions, got {region!r}")
         return None
-    region = region or next((environment[name] for name in said["environment"] if environment.get(name)), said["default"])
+    region = region or next(
+        (environment[name] for name in said["environment"] if environment.get(name)), said["default"]
+    )
     known = said.get("all")
     if known and region not in known:
         raise UsageError(f"--region: expected one of {', '.join(known)}, got {region!r}")
@@ -132,7 +154,9 @@ def _refuse_plain_http(url: str) -> None:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"--endpoint-url: expected http(s)://host[:port][/path], got {url!r}")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise UsageError(f"--endpoint-url: a key never goes over plain http to another machine; got {url!r}, use https")
+        raise UsageError(
+            f"--endpoint-url: a key never goes over plain http to another machine; got {url!r}, use https"
+        )
 
 
 def is_loopback(host: str) -> bool:

@@ -7,7 +7,6 @@ looks like and what an answer has to hold stand in the contract.
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -26,14 +25,15 @@ from conformance.breakage import (
     broken_wire,
     implied,
     with_headers,
+    without_images,
 )
 from conformance.contract import Card, Contract, Failure, Provider, Specs, fill
 from conformance.dialects import Context, dialect
-from conformance.exchange import Event, Headers, Request, Response
-from conformance.framing import dump, encode, encode_event
+from conformance.exchange import Headers, Request, Response
+from conformance.framing import dump, encode, named
 from conformance.judge import judge_request
 from conformance.select import change, parts, select
-from conformance.shapes import ABSENT, Mismatch, brief
+from conformance.shapes import Mismatch, brief
 from conformance.values import Media, Reply, ToolCall, ToolResult, Turn
 from mockserver import tokens
 from mockserver.auth import Mode, Principal, Refused, authenticate
@@ -55,6 +55,10 @@ BREAK, CONTRACT, REFUSED, SAYS, REALITY, ERROR = (
 """Headers of ours: what to break; which contract answered; which check refused, and what it says."""
 
 
+INFO = "/_mock/info"
+"""Where a mock says how it was started."""
+
+
 class Mock:
     """Everything one running mock knows. Raises KeyError for a rule to break that nobody has."""
 
@@ -70,9 +74,7 @@ class Mock:
         state: State | None = None,
     ) -> None:
         for name in broken:
-            if ":" in name:
-                specs.rule(name)
-            elif not any(rule.id == name for rule in specs.rules()):
+            if ":" in name or not any(rule.id == name for rule in specs.rules()):
                 specs.rule(name)
         self.specs, self.credentials, self.auth, self.reality = specs, credentials, auth, reality
         self.broken, self.seed = tuple(broken), seed
@@ -92,7 +94,9 @@ class _Ids:
         if seed is None:
             self._random: random.Random = random.SystemRandom()
         else:
-            digest = hashlib.sha256(f"{seed}\n{request.method} {request.target}\n".encode() + request.body).digest()
+            digest = hashlib.sha256(
+                f"{seed}\n{request.method} {request.target}\n".encode() + request.body
+            ).digest()
             self._random = random.Random(int.from_bytes(digest[:8], "big"))
 
     def uuid(self) -> str:
@@ -127,11 +131,21 @@ Check = Generator[Any, Any, Refusal | None]
 
 def answer(mock: Mock, request: Request, now: float) -> Answer:
     """The effects that answer `request` at Unix time `now`."""
+    if request.target == INFO:
+        yield from _info(mock)
+        return
     routed = route(mock.specs, request)
     if routed.provider is None:
         yield from _nobody(mock, request, routed, now)
         return
     yield from _Answering(mock, request, routed, routed.provider, now).run()
+
+
+def _info(mock: Mock) -> Answer:
+    """What this mock is, for a suite that asks it: no keys."""
+    body = dump({"auth": mock.auth, "reality": mock.reality, "broken": list(mock.broken)})
+    yield Head(200, (("Content-Type", "application/json"),), len(body))
+    yield Send(body)
 
 
 def _nobody(mock: Mock, request: Request, routed: Route, now: float) -> Answer:
@@ -176,8 +190,11 @@ class _Answering:
             return
         chosen = choose(self.routed, self.body)
         if chosen is None:
+            self._prepare_breakage()
             condition = "wrong-method" if self.routed.others else "unknown-path"
-            yield from self._refuse(Refusal(condition, {"path": self.routed.path, "method": self.request.method}))
+            yield from self._refuse(
+                Refusal(condition, {"path": self.routed.path, "method": self.request.method})
+            )
             return
         self.contract, self.parameters = chosen
         self._prepare_breakage()
@@ -208,19 +225,25 @@ class _Answering:
             self.body_error = str(error)
 
     def _prepare_breakage(self) -> None:
-        assert self.contract is not None
+        """The operations of the rules that this request has to see broken.
+
+        A rule named with its contract is broken on that contract's requests, and on those of its
+        provider that no contract answers; a bare id on every contract that has such a rule.
+        """
         asked = self.request.header(BREAK)
         names = [*self.mock.broken, *(name.strip() for name in (asked or "").split(",") if name.strip())]
         for name in names:
-            contract, _, rule_id = name.rpartition(":")
-            if contract and contract != self.contract.id:
+            contract_id, _, rule_id = name.rpartition(":")
+            contract = self.contract
+            if contract is None and contract_id:
+                contract = self.specs.contracts.get(contract_id)
+            if contract is None or contract.provider != self.provider or contract_id not in ("", contract.id):
                 continue
-            rule = self.contract.rules.get(rule_id)
-            if rule is None:
-                continue
-            if rule.implied:
-                self.implied_rules.append(rule)
-            self.operations.extend(rule.broken_by)
+            rule = contract.rules.get(rule_id)
+            if rule is not None:
+                if rule.implied:
+                    self.implied_rules.append(rule)
+                self.operations.extend(rule.broken_by)
 
     def _skipped(self) -> set[str]:
         return {name for each in self.operations for name in each.get("skip", ())}
@@ -285,7 +308,9 @@ class _Answering:
     def shape(self) -> Check:
         refusal = yield from self._shape(lambda found: found.at.startswith("path:"), "path-parameter")
         return refusal or (
-            yield from self._shape(lambda found: not found.at.startswith(("headers:", "path:")), "request-shape")
+            yield from self._shape(
+                lambda found: not found.at.startswith(("headers:", "path:")), "request-shape"
+            )
         )
 
     @cached_property
@@ -359,16 +384,11 @@ class _Answering:
     def tier(self) -> Check:
         yield from ()
         turn = self._read_turn()
-        if self.card is None or turn.tier is None or turn.tier in self.contract_words("tiers_of_no_card"):
+        if self.card is None or turn.tier is None:
             return None
         if self.card.offers(f"tier:{turn.tier}", self.mock.reality) is False:
             return Refusal("tier-not-offered", {"model": self.model, "tier": turn.tier, "got": turn.tier})
         return None
-
-    def contract_words(self, name: str) -> Sequence[str]:
-        """A list of words in the contract's profile; empty where it has none."""
-        assert self.contract is not None
-        return self.contract.profile.get(name, ())
 
     def features(self) -> Check:
         yield from ()
@@ -388,13 +408,13 @@ class _Answering:
         return None
 
     def media(self) -> Check:
-        from mockserver.vision import UnreadableMedia, measure
+        from mockserver.vision import UnreadableMedia, look
 
         yield from ()
         for part in _media(self._read_turn()):
             if part.kind == "image" and part.url is None:
                 try:
-                    measure(part.data or b"")
+                    look(part.data or b"")
                 except UnreadableMedia as error:
                     return Refusal("media-unreadable", {"modality": part.kind, "got": str(error)})
         return None
@@ -410,7 +430,9 @@ class _Answering:
                 if isinstance(part, ToolCall):
                     open_calls.add(part.id)
                 elif isinstance(part, ToolResult) and part.id not in open_calls and not self.history:
-                    return Refusal("tool-ids-mismatch", {"got": part.id, "expected": ", ".join(open_calls) or "none"})
+                    return Refusal(
+                        "tool-ids-mismatch", {"got": part.id, "expected": ", ".join(open_calls) or "none"}
+                    )
         return None
 
     def cap(self) -> Check:
@@ -502,7 +524,16 @@ class _Answering:
                 return
             yield from self._fail(failure, {}, "script", f"scripted {step.fail}")
             return
-        replies = self._think(step)
+        from mockserver.model import BrokenSchema, UnknownTool
+
+        try:
+            replies = self._think(step)
+        except (BrokenSchema, UnknownTool) as error:
+            condition = "broken-schema" if isinstance(error, BrokenSchema) else "unknown-tool"
+            yield from self._refuse(
+                Refusal(condition, {"got": str(error), "expected": "a tool on offer and a JSON Schema"})
+            )
+            return
         response = self._render(replies)
         if contract.dialect == "responses":
             yield from self._remember(response)
@@ -527,7 +558,9 @@ class _Answering:
             headers,
             (),
             body=said.get("body"),
-            events=tuple(Event(each.get("name"), each["data"]) for each in said["events"]) if "events" in said else None,
+            events=tuple(named(self._contract, each.get("name"), each["data"]) for each in said["events"])
+            if "events" in said
+            else None,
         )
         made: dict[str, Any] = {}
         for where, kind in exchange.get("varies", {}).items():
@@ -549,11 +582,14 @@ class _Answering:
 
     def _like(self, found: re.Match[str]) -> str:
         text = found[0]
-        alphabet = "0123456789abcdef" if re.fullmatch(r"[0-9a-f]+", text) else "0123456789abcdefghijklmnopqrstuvwxyz"
+        alphabet = (
+            "0123456789abcdef" if re.fullmatch(r"[0-9a-f]+", text) else "0123456789abcdefghijklmnopqrstuvwxyz"
+        )
         return self.ids.token(len(text), alphabet)
 
     def _think(self, step: Step | None) -> list[Reply]:
         from mockserver.model import Ability, reply
+        from mockserver.vision import UnreadableMedia
 
         turn = broken_turn(self._read_turn(), self.operations)
         if step is not None and step.reply is not None:
@@ -563,7 +599,11 @@ class _Answering:
             if limit is not None and turn.max_tokens is not None and turn.max_tokens > limit:
                 turn = replace(turn, max_tokens=limit)
             reasons = bool(self.card and self.card.offers("reasoning", self.mock.reality))
-            replies = list(reply(turn, self._model_seed(), Ability(reasoning=reasons, max_output=limit)))
+            ability = Ability(reasoning=reasons, max_output=limit)
+            try:
+                replies = list(reply(turn, self._model_seed(), ability))
+            except UnreadableMedia:
+                replies = list(reply(without_images(turn), self._model_seed(), ability))
         return [broken_reply(each, self.operations) for each in replies]
 
     def _model_seed(self) -> int:
@@ -676,13 +716,22 @@ class _Answering:
         documented, observed = self.card.value(name), self.card.value(name, "observed")
         if documented == observed:
             return []
-        return [(REALITY, f"{self.mock.reality}; {contract.offer}: documented {brief(documented)}, observed {brief(observed)}")]
+        return [
+            (
+                REALITY,
+                f"{self.mock.reality}; {contract.offer}: documented {brief(documented)}, observed {brief(observed)}",
+            )
+        ]
 
     # Refusals
 
     def _refuse(self, refusal: Refusal) -> Answer:
         failures = (self.contract or self.provider).failures
         failure = find_failure(failures, refusal, self.routed.path, self.mock.reality)
+        if failure is None and refusal.condition in _BODILY:
+            failure = find_failure(
+                failures, replace(refusal, condition="request-shape"), self.routed.path, self.mock.reality
+            )
         if failure is None:
             yield from self._no_such_error(refusal.condition)
             return
@@ -693,10 +742,18 @@ class _Answering:
         body = fill(failure.body, values)
         headers = self._headers("application/json" if not isinstance(body, str) else "text/plain", {})
         if self.contract is not None:
-            drop = [name for name in self.contract.response.get("send", {}) if name not in self.provider.said.get("send", {})]
+            drop = [
+                name
+                for name in self.contract.response.get("send", {})
+                if name not in self.provider.said.get("send", {})
+            ]
             headers = with_headers(headers, dict.fromkeys(drop))
         headers = with_headers(
-            headers, {name: None if value is None else str(fill(value, values)) for name, value in failure.headers.items()}
+            headers,
+            {
+                name: None if value is None else str(fill(value, values))
+                for name, value in failure.headers.items()
+            },
         )
         headers = with_headers(headers, {REFUSED: condition, SAYS: _ascii(says)})
         self.latency_ms = 0
@@ -707,7 +764,8 @@ class _Answering:
         where = self.contract.id if self.contract else self.provider.id
         text = f"{where} has no error for {name!r}; it has: {', '.join(known)}\n"
         yield Note(
-            self.routed.space, Entry(self.now, self.request.method, self.routed.path, where, 501, name, text.strip())
+            self.routed.space,
+            Entry(self.now, self.request.method, self.routed.path, where, 501, name, text.strip()),
         )
         body = text.encode()
         yield Head(501, (("Content-Type", "text/plain; charset=utf-8"), (ERROR, "no such error")), len(body))
@@ -761,16 +819,13 @@ class _Answering:
             yield Stall()
 
     def _broken(self, response: Response) -> Response:
-        contract = self.contract
-        if contract is None:
-            return response
         for rule in self.implied_rules:
             try:
-                self.operations.extend(implied(contract, rule, response))
+                self.operations.extend(implied(self._contract, rule, response))
             except (Unbroken, KeyError) as error:
                 self.unbroken = str(error)
         try:
-            return broken_response(contract, response, self.operations)
+            return broken_response(self.contract, response, self.operations)
         except Unbroken as error:
             self.unbroken = str(error)
             return response
@@ -782,7 +837,9 @@ class _Answering:
             pieces = list(encode(contract, response.events))
             if cut is not None:
                 return pieces[:cut], "cut"
-        elif isinstance(response.body, str) and not (response.header("content-type") or "").startswith("application/json"):
+        elif isinstance(response.body, str) and not (response.header("content-type") or "").startswith(
+            "application/json"
+        ):
             pieces = [response.body.encode()]
         elif response.body is None:
             pieces = []
@@ -818,6 +875,9 @@ _CHECKS = {
     "quota": _Answering.quota,
 }
 """The checks by the names that contracts and providers list under `checks`."""
+
+_BODILY = ("broken-schema", "unknown-tool", "missing-model", "tool-ids-mismatch", "tier-not-offered")
+"""Conditions about the body: answered like one of a wrong shape where a provider has no error of their own."""
 
 _KINDS = ("image", "audio", "video")
 
@@ -887,7 +947,14 @@ def _card_values(card: Card, provider: Provider) -> dict[str, Any]:
         "seller_id": card.ids[provider.id],
         "aliases": list(card.said.get("aliases", ())),
     }
-    for name in ("context_window", "max_output", "input_modalities", "output_modalities", "tools", "knowledge_cutoff"):
+    for name in (
+        "context_window",
+        "max_output",
+        "input_modalities",
+        "output_modalities",
+        "tools",
+        "knowledge_cutoff",
+    ):
         values[name] = card.value(name)
     for name in ("input", "output"):
         price = card.value(f"prices.{name}")
@@ -901,11 +968,3 @@ def _card_values(card: Card, provider: Provider) -> dict[str, Any]:
 def _ascii(text: str) -> str:
     """Text that a header can hold."""
     return text.encode("ascii", "backslashreplace").decode().replace("\n", " ").replace("\r", " ")[:400]
-
-
-def canonical(value: Any) -> str:
-    """JSON with sorted keys, to compare and to hash."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-__all__ = ["ABSENT", "Mock", "Refusal", "answer", "canonical", "encode_event", "find_failure"]

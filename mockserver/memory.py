@@ -65,7 +65,10 @@ class Memory:
                             space.values.popitem(last=False)
                 case Spend():
                     bucket = space.buckets.get(effect.quota)
-                    if bucket is None or (bucket.limit, bucket.window) != (effect.limit, effect.window_seconds):
+                    if bucket is None or (bucket.limit, bucket.window) != (
+                        effect.limit,
+                        effect.window_seconds,
+                    ):
                         bucket = Bucket(effect.limit, effect.window_seconds, effect.limit, effect.now)
                         space.buckets[effect.quota] = bucket
                     return bucket.spend(effect.amount, effect.now)

@@ -73,7 +73,9 @@ def choose(routed: Route, body: Any) -> tuple[Contract, Mapping[str, str]] | Non
 
 def closest(specs: Specs, path: str) -> list[str]:
     """The paths of contracts most like `path`."""
-    known = sorted({template for each in specs.contracts.values() for template in each.request.get("paths", ())})
+    known = sorted(
+        {template for each in specs.contracts.values() for template in each.request.get("paths", ())}
+    )
     return difflib.get_close_matches(path, known, 3, 0.3)
 
 
