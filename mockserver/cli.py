@@ -1,0 +1,332 @@
+"""`mockserver`, `mockserver env`, `mockserver run -- CMD`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mockserver.embedded import Options, Running
+
+__all__ = ["main"]
+
+HOST, PORT, TLS_PORT, STATE_DIR = "127.0.0.1", 4010, 4443, ".mockserver"
+GRACE_SECONDS = 2.0
+"""What open streams get to end in after SIGTERM or Ctrl-C."""
+
+USAGE = 2
+NOT_FOUND, NOT_EXECUTABLE, BY_SIGNAL = 127, 126, 128
+"""What a shell exits with: no such command, one that cannot be started, one that a signal ended."""
+
+ABOUT = """\
+An offline provider for LLM clients: Bedrock's runtime and mantle endpoints and Puter, answered as their
+contracts say, on http and https at once. Unmodified clients need only another address.
+
+  mockserver                     serve until Ctrl-C
+  mockserver env                 print what to export, so that clients find it and trust it
+  mockserver run -- CMD...       serve on free ports for as long as CMD runs, with all of that exported
+"""
+
+SERVE_EXAMPLES = """\
+examples:
+  mockserver                                 http on 127.0.0.1:4010, https on 127.0.0.1:4443
+  eval "$(mockserver env)"                   in another shell: what boto3, the OpenAI SDKs, Node need
+  mockserver --auth strict                   check keys and signatures as the provider does; the keys
+                                             that pass are those that `mockserver env` prints
+  mockserver --port 0 --tls-port 0           any free ports
+  mockserver --break bedrock-runtime/converse:usage-adds-up
+                                             break one rule, to see what a client makes of it
+
+Ctrl-C or SIGTERM ends it: open streams run to their end, exit code 0.
+"""
+
+ENV_EXAMPLES = """\
+examples:
+  eval "$(mockserver env)"                   bash, zsh, sh
+  mockserver env --shell fish | source
+  mockserver env --shell powershell | Out-String | Invoke-Expression
+  mockserver env --shell dotenv > .env
+  eval "$(mockserver env --sigv4)"           sign with an access key, and no bearer key
+  eval "$(mockserver env --unset)"           take all of it away again
+
+Only variables of these services are set. AWS_CA_BUNDLE and SSL_CERT_FILE hold the system's roots and the
+mock's, so other https goes on working.
+"""
+
+RUN_EXAMPLES = """\
+examples:
+  mockserver run -- python app.py
+  mockserver run --auth strict --seed 1 -- pytest -q
+  mockserver run -- sh -c 'curl -s "$OPENAI_BASE_URL/models" -H "Authorization: Bearer $OPENAI_API_KEY"'
+
+Exits with CMD's code (128 and the signal's number, if one ended it), and prints to stderr what was asked
+and what was refused.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code: 0, or CMD's; 1 if it could not be done, 2 for wrong usage."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    commands = {"env": _env, "run": _run}
+    try:
+        if arguments and arguments[0] in commands:
+            return commands[arguments[0]](arguments[1:])
+        return _serve(arguments)
+    except KeyboardInterrupt:
+        return BY_SIGNAL + signal.SIGINT
+
+
+def _serve(arguments: Sequence[str]) -> int:
+    parser = _parser("mockserver", ABOUT, SERVE_EXAMPLES)
+    _mock_options(parser, PORT, TLS_PORT, Path(STATE_DIR))
+    asked = parser.parse_args(arguments)
+    import asyncio
+
+    from mockserver.embedded import Options, loop_factory
+
+    _log()
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(_until_told(Options(**_members(asked))))
+    except Exception as error:
+        return _give_up("mockserver", error)
+    return 0
+
+
+async def _until_told(options: Options) -> None:
+    import asyncio
+    import gc
+
+    from mockserver.embedded import serving
+
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: loop.call_soon_threadsafe(stop.set))
+    async with serving(options, GRACE_SECONDS) as (mock, info):
+        # What is loaded stays: no collection has to look at it again.
+        gc.freeze()
+        print(_ready(info, mock.broken, options.state_dir), flush=True)
+        await stop.wait()
+
+
+def _ready(info: Mapping[str, Any], broken: Sequence[str], state_dir: Path) -> str:
+    how = f"auth {info['auth']}, reality {info['reality']}"
+    if broken:
+        how += f", breaking {', '.join(broken)}"
+    env = "mockserver env" if state_dir == Path(STATE_DIR) else f"mockserver env --state-dir {state_dir}"
+    return f"mockserver ready: {info['http']} {info['https']} ({how}) -- `{env}` prints what to export"
+
+
+def _env(arguments: Sequence[str]) -> int:
+    from mockserver.environment import SHELLS, NotRunning, describe, export, puter_code, unset, variables
+
+    about = (
+        "Prints what to export so that boto3, the OpenAI SDKs and Node find the running mock and trust it."
+    )
+    parser = _parser("mockserver env", about, ENV_EXAMPLES)
+    parser.add_argument("--shell", choices=SHELLS, default="sh", help="whose syntax to print (sh)")
+    parser.add_argument("--sigv4", action="store_true", help="an access key in place of the bearer key")
+    parser.add_argument("--unset", action="store_true", help="print what takes the variables away again")
+    _state_dir(parser, Path(STATE_DIR))
+    asked = parser.parse_args(arguments)
+    if asked.unset:
+        if asked.shell == "dotenv":
+            parser.error("--unset: a dotenv file cannot take variables away; delete the file")
+        print(export(unset(), asked.shell), end="")
+        return 0
+    try:
+        info = describe(asked.state_dir)
+    except NotRunning as error:
+        print(
+            f"mockserver env: no mock is running here: {error}. "
+            "Start one with `mockserver`, or name its directory with --state-dir.",
+            file=sys.stderr,
+        )
+        return 1
+    print(export(variables(info, sigv4=asked.sigv4), asked.shell), end="")
+    if asked.shell != "json":
+        # At the end: an unquoted eval makes one line of it all, and a comment ends that line.
+        print("# puter.js reads no environment variable; point it at the mock in code:")
+        print("".join(f"#   {line}\n" for line in puter_code(info).splitlines()), end="")
+    return 0
+
+
+def _run(arguments: Sequence[str]) -> int:
+    about = "Serves for as long as a command runs, on free ports, with the command's environment set for it."
+    parser = _parser("mockserver run", about, RUN_EXAMPLES, usage="mockserver run [options] -- CMD...")
+    _mock_options(parser, 0, 0, None)
+    parser.add_argument("--sigv4", action="store_true", help="an access key in place of the bearer key")
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD", help="what to run")
+    own, command = list(arguments), None
+    if "--" in own:
+        own, command = own[: own.index("--")], own[own.index("--") + 1 :]
+    asked = parser.parse_args(own)
+    if command is None:
+        command = asked.command
+    elif asked.command:
+        parser.error(f"expected -- before the command, got {asked.command[0]!r} before it")
+    if not command:
+        parser.error("expected a command: mockserver run -- python app.py")
+    from mockserver.embedded import start
+
+    _log()
+    try:
+        running = start(**_members(asked))
+    except Exception as error:
+        return _give_up("mockserver run", error)
+    try:
+        code = _run_beside(running, command, asked.sigv4)
+    finally:
+        running.stop()
+    _print_summary(running)
+    return code
+
+
+def _run_beside(running: Running, command: Sequence[str], sigv4: bool) -> int:
+    from mockserver.environment import variables
+
+    wanted = variables(running.info, sigv4=sigv4)
+    environment = {name: value for name, value in os.environ.items() if name not in wanted}
+    environment |= {name: value for name, value in wanted.items() if value is not None}
+    child: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        if child is None:
+            early.append(number)
+        elif number != signal.SIGINT or not _at_terminal():
+            child.send_signal(number)
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, forward)
+    try:
+        child = subprocess.Popen(command, env=environment)
+    except FileNotFoundError:
+        print(f"mockserver run: command not found: {command[0]}", file=sys.stderr)
+        return NOT_FOUND
+    except OSError as error:
+        print(f"mockserver run: cannot run {command[0]}: {error.strerror}", file=sys.stderr)
+        return NOT_EXECUTABLE
+    for number in early:
+        child.send_signal(number)
+    code = child.wait()
+    return code if code >= 0 else BY_SIGNAL - code
+
+
+def _at_terminal() -> bool:
+    """Whether Ctrl-C reaches the command by itself: the terminal tells every process in its foreground."""
+    try:
+        terminal = os.open(os.ctermid(), os.O_RDONLY)
+    except (OSError, AttributeError):
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+def _log() -> None:
+    import logging
+
+    logging.basicConfig(format="%(name)s: %(message)s")
+
+
+def _print_summary(running: Running) -> None:
+    lines = running.mock.summary()
+    print("mockserver: asked and refused" if lines else "mockserver: nothing was asked", file=sys.stderr)
+    for line in lines:
+        print(line, file=sys.stderr)
+
+
+def _give_up(name: str, error: Exception) -> int:
+    """The exit code, once what a user can mend is said in one line. Raises a fault of ours again."""
+    said = _plainly(error)
+    if said is None:
+        raise error
+    print(f"{name}: {said}", file=sys.stderr)
+    return USAGE if isinstance(error, KeyError) else 1
+
+
+def _plainly(error: Exception) -> str | None:
+    from conformance.document import SpecError
+    from mockserver.server import CannotListen
+
+    match error:
+        case CannotListen(scheme=scheme):
+            flag = "--port" if scheme == "http" else "--tls-port"
+            return f"{error}; choose another with {flag} (0: any free port)"
+        case KeyError(args=[str(text)]) if text.startswith("no rule "):
+            return f"--break: {text}"
+        case SpecError() | ValueError() | NotADirectoryError() | PermissionError() | FileNotFoundError():
+            return str(error)
+    return None
+
+
+def _parser(name: str, about: str, examples: str, usage: str | None = None) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog=name,
+        usage=usage,
+        description=about,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def _mock_options(parser: argparse.ArgumentParser, port: int, tls_port: int, state_dir: Path | None) -> None:
+    def shown(number: int) -> str:
+        return str(number) if number else "any free one"
+
+    parser.add_argument("--host", default=HOST, help=f"address to listen on ({HOST})")
+    parser.add_argument("--port", type=_port, default=port, help=f"for http; 0: any free one ({shown(port)})")
+    parser.add_argument(
+        "--tls-port", type=_port, default=tls_port, help=f"for https; 0: any free one ({shown(tls_port)})"
+    )
+    _state_dir(parser, state_dir)
+    parser.add_argument(
+        "--auth",
+        choices=("lenient", "strict", "off"),
+        default="lenient",
+        help="lenient: there must be a key, any will do; strict: only its own; off: none needed (lenient)",
+    )
+    parser.add_argument(
+        "--reality",
+        choices=("documented", "observed"),
+        default="documented",
+        help="where pages and the real wire differ: answer as which (documented)",
+    )
+    parser.add_argument(
+        "--break",
+        dest="broken",
+        action="append",
+        default=[],
+        metavar="RULE_ID",
+        help="break this rule in every answer; may be given again",
+    )
+    parser.add_argument("--seed", type=int, help="same seed, same answers, to the byte (random)")
+
+
+def _state_dir(parser: argparse.ArgumentParser, default: Path | None) -> None:
+    where = default or "one that is removed afterwards"
+    text = f"where keys, certificates and mock.json are ({where})"
+    parser.add_argument("--state-dir", type=Path, default=default, metavar="DIR", help=text)
+
+
+def _members(asked: argparse.Namespace) -> dict[str, Any]:
+    names = ("host", "port", "tls_port", "state_dir", "auth", "reality", "broken", "seed")
+    return {name: getattr(asked, name) for name in names}
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
+    return int(text)

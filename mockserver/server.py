@@ -1,0 +1,474 @@
+"""The mock over sockets: HTTP/1.1, plain and over TLS.
+
+A connection begins with a `_Greeting`, which looks at the first bytes (or at what TLS agreed on)
+and hands over to the protocol that they speak: aiohttp's low-level server for HTTP/1.1. What goes
+out is written here: exactly the head that the answer gives, and pieces joined until something waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import time
+import traceback
+from collections.abc import Callable, Generator
+from contextlib import closing, suppress
+from functools import partial
+from http import HTTPStatus
+from typing import cast
+
+from aiohttp import web
+
+from conformance.exchange import Headers, Request, header
+from mockserver.effects import Answer, Cut, Head, Send, Stall, State, Transport, Wait, carry_out
+
+__all__ = ["CannotListen", "Server"]
+
+log = logging.getLogger("mockserver")
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+TLS_HANDSHAKE = b"\x16\x03"
+JOINED = 1 << 16
+"""Bytes of a body after which they are written, though nothing waits yet."""
+
+LONGEST_LINE = 1 << 16
+"""Of a request line or a header: keys that hold a presigned URL are long, and so are ARNs in a path."""
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+REASONS = {status.value: status.phrase for status in HTTPStatus}
+TLS_SHUTDOWN_SECONDS = 2.0
+"""How long a client may take to agree that a TLS connection is over."""
+
+POLL_SECONDS = 0.01
+TURNS = 10
+"""Of the loop, in which connections that were aborted are told so and work on them is cancelled."""
+
+
+class CannotListen(OSError):
+    """A port is taken, or cannot be had for another reason; `what` names it, `why` is the system's word."""
+
+    def __init__(self, scheme: str, host: str, port: int, why: str) -> None:
+        super().__init__(f"cannot serve {scheme} on {host}, port {port}: {why}")
+        self.scheme, self.host, self.port, self.why = scheme, host, port, why
+
+
+class Server:
+    """Answers on every port it listens on. Is made, used and closed inside one running loop.
+
+    `answer(request, now)` gives the effects; `state` carries out those that are no transport.
+    """
+
+    def __init__(self, answer: Callable[[Request, float], Answer], state: State) -> None:
+        self._answer, self._state = answer, state
+        self._loop = asyncio.get_running_loop()
+        self._listeners: list[asyncio.Server] = []
+        self._connections: set[asyncio.Transport] = set()
+        self._answering: set[asyncio.Transport] = set()
+        self._pauses: set[asyncio.Future[None]] = set()
+        self._ending = False
+        self._idle = asyncio.Event()
+        # A client that leaves cancels the work on its answer.
+        self._http1 = web.Server(self._handle, handler_cancellation=True)
+
+    async def listen(self, host: str, port: int, context: ssl.SSLContext | None = None) -> int:
+        """The port that it listens on now: `port`, or a free one for 0; https if there is a context.
+
+        Raises CannotListen.
+        """
+        scheme, seconds = ("http", None) if context is None else ("https", TLS_SHUTDOWN_SECONDS)
+        try:
+            listener = await self._loop.create_server(
+                partial(_Greeting, self), host, port, ssl=context, ssl_shutdown_timeout=seconds
+            )
+        except OSError as error:
+            raise CannotListen(scheme, host, port, _reason(error)) from error
+        self._listeners.append(listener)
+        return int(listener.sockets[0].getsockname()[1])
+
+    async def close(self, grace: float) -> None:
+        """Stops accepting and ends every connection; answers in the making have `grace` seconds.
+
+        They wait no more and run to their end, so a client sees whole answers; what stalls is cut.
+        """
+        self._ending = True
+        for listener in self._listeners:
+            listener.close()
+        for pause in self._pauses:
+            _wake(pause)
+        for transport in self._connections - self._answering:
+            transport.abort()
+        if self._answering:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._drained(), grace)
+        for transport in list(self._connections):
+            transport.abort()
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+
+    async def _drained(self) -> None:
+        """Comes back when every answer is out: none is being made and none lies in a buffer of ours."""
+        await self._idle.wait()
+        await asyncio.sleep(POLL_SECONDS)
+        while any(_unsent(transport) for transport in self._connections):
+            await asyncio.sleep(POLL_SECONDS)
+
+    def choose(self, first: bytes, alpn: str | None = None) -> Callable[[], asyncio.Protocol] | None:
+        """Makes the protocol that a client speaks, by its first bytes or ALPN; None: more are needed."""
+        if alpn == "h2" or first.startswith(PREFACE):
+            return partial(_Refusal, self, 505, "this mock serves HTTP/1.1, and not HTTP/2")
+        if PREFACE.startswith(first) and alpn is None:
+            return None
+        if first.startswith(TLS_HANDSHAKE):
+            return partial(
+                _Refusal, self, 400, "this port serves http, and the client speaks https: use the other one"
+            )
+        return partial(_Http1, self, self._http1)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        transport = request.transport
+        if transport is None:
+            return CLOSED
+        try:
+            asked = await _read(request, transport)
+        except ConnectionError:
+            return CLOSED
+        except web.RequestPayloadError as error:
+            return _refuse(transport, 400, f"the request's body cannot be read: {error}")
+        out = _Outgoing(request, transport, self._ending)
+        self._answering.add(transport)
+        try:
+            await self._send(asked, out)
+        except _ClientLeft:
+            return CLOSED
+        except Exception as error:
+            # Without the query, which may hold a key.
+            path = asked.target.partition("?")[0]
+            log.exception("%s %s: a fault of the mock, not of the request", asked.method, path)
+            return out.fail(error)
+        finally:
+            self._answering.discard(transport)
+            if self._ending and not self._answering:
+                self._idle.set()
+        return KEPT if out.keeps and not self._ending else CLOSED
+
+    async def _send(self, asked: Request, out: _Outgoing) -> None:
+        steps = cast(
+            "Generator[Transport, None, None]", carry_out(self._answer(asked, time.time()), self._state)
+        )
+        due = self._loop.time()
+        with closing(steps):
+            for step in steps:
+                match step:
+                    case Send(data):
+                        out.add(data)
+                        if out.size >= JOINED:
+                            await out.flush()
+                            # A client that reads as fast as we write must not hold the others up.
+                            await asyncio.sleep(0)
+                    case Head():
+                        out.begin(step)
+                    case Wait(seconds):
+                        await out.flush()
+                        due += seconds
+                        await self._pause(due)
+                    case Stall():
+                        await out.flush()
+                        await self._pause(None)
+                        out.keeps = False
+                        return
+                    case Cut():
+                        await out.flush()
+                        out.keeps = False
+                        return
+            await out.finish()
+
+    async def _pause(self, due: float | None) -> None:
+        """Comes back at loop time `due`, or when the server ends; for None only then."""
+        if self._ending:
+            return
+        pause = self._loop.create_future()
+        timer = None if due is None else self._loop.call_at(due, _wake, pause)
+        self._pauses.add(pause)
+        try:
+            await pause
+        finally:
+            self._pauses.discard(pause)
+            if timer is not None:
+                timer.cancel()
+
+    def opened(self, transport: asyncio.Transport) -> None:
+        """A connection is there."""
+        self._connections.add(transport)
+
+    def closed(self, transport: asyncio.Transport) -> None:
+        """A connection is gone."""
+        self._connections.discard(transport)
+
+
+def _wake(pause: asyncio.Future[None]) -> None:
+    if not pause.done():
+        pause.set_result(None)
+
+
+def _unsent(transport: asyncio.Transport) -> bool:
+    # asyncio's TLS transport forgets its protocol when it is closed twice, and then has no size.
+    try:
+        return transport.get_write_buffer_size() > 0
+    except AttributeError:
+        return False
+
+
+def _reason(error: OSError) -> str:
+    # asyncio puts the system's word into a sentence of its own: "[Errno 98] error while ... : word".
+    return (error.strerror or str(error)).rpartition(": ")[2]
+
+
+async def _read(request: web.BaseRequest, transport: asyncio.Transport) -> Request:
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= (1, 1):
+        transport.write(CONTINUE)
+    return Request(
+        request.method,
+        _text(request.raw_path.encode("utf-8", "surrogateescape")),
+        tuple((_text(name), _text(value)) for name, value in request.raw_headers),
+        # Not request.read(), which refuses what is larger than 1 MiB: what is too large, the contract says.
+        await request.content.read(),
+    )
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+class _ClientLeft(Exception):
+    """Nobody reads what is written."""
+
+
+class _Outgoing:
+    """One answer on its way out over HTTP/1.1. `keeps` says whether the connection lives on."""
+
+    def __init__(self, request: web.BaseRequest, transport: asyncio.Transport, ending: bool) -> None:
+        self._request, self._transport = request, transport
+        self._head: bytes | None = None
+        self._pieces: list[bytes] = []
+        self._chunked, self._bodiless, self._left = False, False, cast("int | None", None)
+        self._began, self._wrote = False, False
+        self.size = 0
+        self.keeps = request.keep_alive and not ending
+
+    def begin(self, head: Head) -> None:
+        """The head, held back until the first bytes of the body go out or something waits."""
+        if self._began:
+            raise RuntimeError("an answer has one head, and here is another")
+        self._began = True
+        self._bodiless = self._request.method == "HEAD" or head.status in (204, 304)
+        self._left = head.length
+        headers = list(head.headers)
+        if head.length is not None:
+            if head.status != 204 and header(head.headers, "content-length") is None:
+                headers.append(("Content-Length", str(head.length)))
+        elif not self._bodiless and self._request.version >= (1, 1):
+            self._chunked = True
+            if header(head.headers, "transfer-encoding") is None:
+                headers.append(("Transfer-Encoding", "chunked"))
+        elif not self._bodiless:
+            # HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
+            self.keeps = False
+        self._head = _head(self._request.version, head.status, self._connection(headers))
+
+    def _connection(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        said = (header(tuple(headers), "connection") or "").lower()
+        if "close" in said:
+            self.keeps = False
+        elif not self.keeps:
+            headers = [(name, value) for name, value in headers if name.lower() != "connection"]
+            headers.append(("Connection", "close"))
+        elif not said and self._request.version < (1, 1):
+            headers.append(("Connection", "keep-alive"))
+        return headers
+
+    def add(self, data: bytes) -> None:
+        """Bytes of the body, joined with those that are not yet written."""
+        if not self._began:
+            raise RuntimeError("an answer begins with its head, and here is its body")
+        if self._left is not None:
+            self._left -= len(data)
+            if self._left < 0:
+                raise RuntimeError(f"the body is {-self._left} bytes longer than its head says")
+        if data and not self._bodiless:
+            self._pieces.append(data)
+            self.size += len(data)
+
+    async def flush(self) -> None:
+        """Everything so far is handed to the system, or waits for a slow client to read."""
+        self._write(b"")
+        await self._drain()
+
+    async def finish(self) -> None:
+        """The body is whole."""
+        if not self._began:
+            raise RuntimeError("the answer has no head")
+        if self._left and not self._bodiless:
+            raise RuntimeError(f"the body is {self._left} bytes shorter than its head says")
+        self._write(b"0\r\n\r\n" if self._chunked else b"")
+        await self._drain()
+
+    def fail(self, error: Exception) -> web.StreamResponse:
+        """Tells the client of a fault of ours; what had begun is cut off."""
+        if self._wrote or self._transport.is_closing():
+            return CLOSED
+        return _refuse(self._transport, 500, _brief(error), ("x-mock-error", type(error).__name__))
+
+    def _write(self, end: bytes) -> None:
+        body = b"".join(self._pieces)
+        self._pieces, self.size = [], 0
+        if body and self._chunked:
+            body = b"%x\r\n%b\r\n" % (len(body), body)
+        data = (self._head or b"") + body + end
+        self._head = None
+        if not data:
+            return
+        if self._transport.is_closing():
+            raise _ClientLeft
+        self._wrote = True
+        self._transport.write(data)
+
+    async def _drain(self) -> None:
+        try:
+            await self._request.writer.drain()
+        except ConnectionError as error:
+            raise _ClientLeft from error
+
+
+def _brief(error: Exception) -> str:
+    said = traceback.format_exception_only(error)[-1].strip()
+    return f"a fault of the mock, not of the request: {said}; its log holds the traceback"
+
+
+def _head(version: tuple[int, int], status: int, headers: list[tuple[str, str]]) -> bytes:
+    lines = [f"HTTP/{version[0]}.{version[1]} {status} {REASONS.get(status, '')}"]
+    for name, value in headers:
+        if any(character in "\r\n\0" for character in name + value):
+            raise ValueError(f"header {name!r}: expected one line, got {value!r}")
+        lines.append(f"{name}: {value}")
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def _refuse(
+    transport: asyncio.Transport, status: int, text: str, *headers: tuple[str, str]
+) -> web.StreamResponse:
+    """Writes an answer that no contract knows, in plain text; the connection ends with it."""
+    body = f"mockserver: {text}\n".encode()
+    fields: Headers = (
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        *headers,
+        ("Connection", "close"),
+    )
+    transport.write(_head((1, 1), status, list(fields)) + body)
+    return CLOSED
+
+
+class _Sent(web.StreamResponse):
+    """What aiohttp is given when the answer is out already: nothing is left to write."""
+
+    def __init__(self, keeps: bool) -> None:
+        super().__init__()
+        self._keeps = keeps
+
+    @property
+    def keep_alive(self) -> bool:
+        return self._keeps
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        return None
+
+
+KEPT, CLOSED = _Sent(True), _Sent(False)
+
+
+class _Greeting(asyncio.Protocol):
+    """Hears the first bytes of a connection, then hands it over to the protocol that they speak."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._first = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._server.opened(self._transport)
+        tls = transport.get_extra_info("ssl_object")
+        self._alpn = None if tls is None else tls.selected_alpn_protocol()
+
+    def data_received(self, data: bytes) -> None:
+        self._first += data
+        make = self._server.choose(self._first, self._alpn)
+        if make is not None:
+            protocol = make()
+            self._transport.set_protocol(protocol)
+            protocol.connection_made(self._transport)
+            protocol.data_received(self._first)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._server.closed(self._transport)
+
+
+class _Refusal(asyncio.Protocol):
+    """Tells a client, in HTTP/1.1, that nobody here speaks its protocol; and the user, in the log."""
+
+    def __init__(self, server: Server, status: int, text: str) -> None:
+        self._server, self._status, self._text = server, status, text
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._transport.is_closing():
+            log.warning("%s", self._text)
+            _refuse(self._transport, self._status, self._text)
+            self._transport.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._server.closed(self._transport)
+
+
+class _Http1(web.RequestHandler):
+    """aiohttp's side of a connection, with our words for what is no HTTP at all."""
+
+    __slots__ = ("_accepted", "_server")
+
+    def __init__(self, server: Server, manager: web.Server) -> None:
+        super().__init__(
+            manager,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type]  # aiohttp tests for it; its type forgets it
+            # A signature covers the bytes that were sent.
+            auto_decompress=False,
+            max_line_size=LONGEST_LINE,
+            max_field_size=LONGEST_LINE,
+        )
+        self._server = server
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._accepted = cast("asyncio.Transport", transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self._server.closed(self._accepted)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Refuses what is no HTTP. aiohttp would log a traceback for each."""
+        said = " ".join((message or str(exc) or "no HTTP").split())
+        log.warning("%d: a client sent what is no HTTP/1.1: %s", status, said)
+        transport = request.transport
+        return CLOSED if transport is None else _refuse(transport, status, said)
