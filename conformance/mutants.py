@@ -149,9 +149,9 @@ def break_rule(
             if other.id == rule.id or other.probe != rule.probe or inapplicable(target, contract, other):
                 continue
             try:
-                if run.judge(target, contract, other).word == "broken":
-                    if clean.judge(target, contract, other).word == "kept":
-                        others.append(other.id)
+                fell = run.judge(target, contract, other).word == "broken"
+                if fell and clean.judge(target, contract, other).word == "kept":
+                    others.append(other.id)
             except CannotAsk:
                 continue
         return Mutant(rule, own, tuple(others))

@@ -55,10 +55,6 @@ BREAK, CONTRACT, REFUSED, SAYS, REALITY, ERROR = (
 """Headers of ours: what to break; which contract answered; which check refused, and what it says."""
 
 
-INFO = "/_mock/info"
-"""Where a mock says how it was started."""
-
-
 class Mock:
     """Everything one running mock knows. Raises KeyError for a rule to break that nobody has."""
 
@@ -131,21 +127,11 @@ Check = Generator[Any, Any, Refusal | None]
 
 def answer(mock: Mock, request: Request, now: float) -> Answer:
     """The effects that answer `request` at Unix time `now`."""
-    if request.target == INFO:
-        yield from _info(mock)
-        return
     routed = route(mock.specs, request)
     if routed.provider is None:
         yield from _nobody(mock, request, routed, now)
         return
     yield from _Answering(mock, request, routed, routed.provider, now).run()
-
-
-def _info(mock: Mock) -> Answer:
-    """What this mock is, for a suite that asks it: no keys."""
-    body = dump({"auth": mock.auth, "reality": mock.reality, "broken": list(mock.broken)})
-    yield Head(200, (("Content-Type", "application/json"),), len(body))
-    yield Send(body)
 
 
 def _nobody(mock: Mock, request: Request, routed: Route, now: float) -> Answer:
@@ -356,9 +342,10 @@ class _Answering:
         yield from ()
         contract = self.contract
         assert contract is not None
-        if self.card is not None and contract.offer is not None:
-            if self.card.offers(f"api:{contract.offer}", self.mock.reality) is not True:
-                return Refusal("model-lacks-api", {"model": self.model, "path": self.routed.path})
+        if self.card is None or contract.offer is None:
+            return None
+        if self.card.offers(f"api:{contract.offer}", self.mock.reality) is not True:
+            return Refusal("model-lacks-api", {"model": self.model, "path": self.routed.path})
         return None
 
     @property

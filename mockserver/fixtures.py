@@ -1,0 +1,65 @@
+"""pytest fixtures for other people's tests: a provider on this machine that does as it is told.
+
+    def test_retries(mock_provider, bedrock_client):
+        mock_provider.fail("throttling", times=2)
+        ...
+
+One mock a session, in a thread on free ports; each test has a space of its own in it, so that
+journal, script and quotas are kept apart. Every pytest run on the machine loads this module, so
+it imports nothing but pytest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "mock_provider(auth=..., reality=..., **quotas): how the mock of this test is to be, and its limits",
+    )
+
+
+@pytest.fixture(scope="session")
+def mock_servers() -> Iterator[Any]:
+    """The mocks of this session by (auth, reality), started when a test first needs them."""
+    from mockserver.provider import Servers
+
+    servers = Servers()
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture
+def mock_provider(request: pytest.FixtureRequest, mock_servers: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A `mockserver.provider.MockProvider` of this test's own; the environment points clients at it.
+
+    Unscripted requests go to the simulated model. A script that was made and not used fails
+    the test at its end.
+    """
+    marker = request.node.get_closest_marker("mock_provider")
+    provider = mock_servers.provider(request.node.nodeid, **(marker.kwargs if marker else {}))
+    for name, value in provider.environment.items():
+        monkeypatch.setenv(name, value)
+    yield provider
+    unused = provider.close()
+    if unused:
+        pytest.fail(unused, pytrace=False)
+
+
+@pytest.fixture
+def bedrock_client(mock_provider: Any) -> Any:
+    """A boto3 client of bedrock-runtime, as unmodified as clients come. Needs the extra `clients`."""
+    return mock_provider.bedrock_client()
+
+
+@pytest.fixture
+def openai_client(mock_provider: Any) -> Iterator[Any]:
+    """An `openai.OpenAI` client of bedrock-mantle. Needs the extra `clients`."""
+    client = mock_provider.openai_client()
+    yield client
+    client.close()

@@ -1,0 +1,183 @@
+"""What a test holds in its hand: a mock to script, and to ask what it was asked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from conformance.values import Part, Reply, Text, ToolCall, Turn
+from mockserver.effects import Store
+from mockserver.embedded import Running, start
+from mockserver.environment import variables
+from mockserver.journal import Entry
+from mockserver.memory import Memory
+from mockserver.script import Step
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+__all__ = ["MockProvider", "Servers"]
+
+RUNTIME, MANTLE, PUTER = "bedrock-runtime", "bedrock-mantle", "puter"
+
+
+class Servers:
+    """The mocks of one session, one for each way of checking and each reality."""
+
+    def __init__(self) -> None:
+        self._running: dict[tuple[str, str], Running] = {}
+        self._sessions: dict[str, Any] = {}
+
+    def provider(
+        self, test: str, *, auth: str = "lenient", reality: str = "documented", **limits: int
+    ) -> MockProvider:
+        """The mock for one test. `limits` are quotas by their ids (`requests_per_minute=3`)."""
+        key = (auth, reality)
+        if key not in self._running:
+            self._running[key] = start(auth=auth, reality=reality)
+        return MockProvider(self._running[key], test, limits, self._sessions)
+
+    def stop(self) -> None:
+        """Ends them all."""
+        for running in self._running.values():
+            running.stop()
+
+
+class MockProvider:
+    """Every provider of specs/ at one address, scripted and watched by one test."""
+
+    def __init__(
+        self, running: Running, test: str, limits: Mapping[str, int], sessions: dict[str, Any] | None = None
+    ) -> None:
+        self._running, self._test = running, test
+        self._sessions = {} if sessions is None else sessions
+        self._space_name = hashlib.sha256(test.encode()).hexdigest()[:12]
+        assert isinstance(running.mock.state, Memory)
+        self._memory: Memory = running.mock.state
+        self._memory.forget(self._space_name)
+        self._made: list[Step] = []
+        if limits:
+            self._memory.perform(Store(self._space_name, "limits", "all", dict(limits)))
+
+    # Where it is
+
+    def url(self, provider: str = "", *, tls: bool = False) -> str:
+        """The base URL; with `provider` that provider's own (`bedrock-runtime`, `bedrock-mantle`, `puter`).
+
+        Raises KeyError for a provider that specs/ does not have.
+        """
+        base = f"{self._running.https if tls else self._running.http}/@{self._space_name}"
+        return base + self._running.mock.specs.providers[provider].prefix if provider else base
+
+    @property
+    def info(self) -> Mapping[str, Any]:
+        """What mock.json holds: keys, region, model, CA; addresses are this test's own."""
+        return {**self._running.info, "http": self.url(), "https": self.url(tls=True)}
+
+    @property
+    def model(self) -> str:
+        """The id of the seed model at Bedrock."""
+        return str(self._running.info["model"])
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that point unmodified clients at this test's mock."""
+        return {name: value for name, value in variables(self.info).items() if value is not None}
+
+    def bedrock_client(self, **options: Any) -> Any:
+        """A boto3 client of bedrock-runtime; `options` go to `boto3.client` over ours."""
+        import boto3
+
+        session = self._sessions.get("boto3")
+        if session is None:
+            session = self._sessions["boto3"] = boto3.Session()
+        ours = {
+            "region_name": self._running.info["region"],
+            "endpoint_url": self.url(RUNTIME, tls=True),
+            "verify": str(self._running.ca),
+        }
+        return session.client("bedrock-runtime", **{**ours, **options})
+
+    def openai_client(self, **options: Any) -> OpenAI:
+        """An OpenAI client of bedrock-mantle; `options` go to `openai.OpenAI` over ours."""
+        from openai import OpenAI
+
+        ours: dict[str, Any] = {
+            "base_url": self.url(MANTLE) + "/v1",
+            "api_key": self._running.info["bearer"],
+        }
+        return OpenAI(**{**ours, **options})
+
+    # What it is to do
+
+    def reply(
+        self, text: str = "", *, tool_calls: Sequence[Mapping[str, Any]] = (), finish: str | None = None
+    ) -> None:
+        """The next answer: this text, these calls (`{"name": ..., "arguments": {...}}`), in every API's own form."""
+        parts: list[Part] = [Text(text)] if text else []
+        for index, call in enumerate(tool_calls):
+            unknown = set(call) - {"name", "arguments", "id"}
+            if "name" not in call or unknown:
+                raise ValueError(
+                    f"tool_calls[{index}]: expected name, arguments and perhaps id, got {sorted(call)}"
+                )
+            parts.append(ToolCall(call.get("id", ""), call["name"], call.get("arguments", {})))
+        reason: Any = finish or ("tool_calls" if tool_calls else "stop")
+        self._add(Step(reply=Reply(tuple(parts), reason)))
+
+    def fail(self, error: str, *, times: int = 1) -> None:
+        """The next `times` answers: the error of this contract name, as each API tells it.
+
+        Raises ValueError for a name that no contract has; it lists those there are.
+        """
+        known = {name for each in self._running.mock.specs.contracts.values() for name in each.failures}
+        if error not in known:
+            import difflib
+
+            close = difflib.get_close_matches(error, known, 3)
+            raise ValueError(
+                f"fail: no contract has an error {error!r}; closest: {', '.join(close) or 'none'}; "
+                f"all: {', '.join(sorted(known))}"
+            )
+        for _ in range(times):
+            self._add(Step(fail=error))
+
+    def cut(self, *, after_events: int) -> None:
+        """The next answer's stream ends after so many events, in the middle; those events arrive."""
+        self._add(Step(cut=after_events))
+
+    def _add(self, step: Step) -> None:
+        self._made.append(step)
+        self._space().script.append(step)
+
+    # What it was asked
+
+    def _space(self) -> Any:
+        return self._memory.space(self._space_name)
+
+    @property
+    def journal(self) -> list[Entry]:
+        """Every request of this test, in order."""
+        return list(self._space().journal)
+
+    @property
+    def requests(self) -> list[Turn]:
+        """Every request for a completion, folded to a Turn: what was asked, in no API's words."""
+        return [entry.turn for entry in self.journal if entry.turn is not None]
+
+    def close(self) -> str | None:
+        """Ends this test's space; what was scripted and never used, for a person, or None."""
+        space = self._space()
+        unused, entries = list(space.script), list(space.journal)
+        self._memory.forget(self._space_name)
+        if not unused:
+            return None
+        lines = [f"{len(unused)} of {len(self._made)} scripted answers were never asked for:"]
+        lines += [f"  {step}" for step in unused]
+        if entries:
+            lines.append(f"{len(entries)} requests came; the last:")
+            lines += [f"  {entry.line()}" for entry in entries[-3:]]
+        else:
+            lines.append(f"no request came to {self.url()}; is the client pointed elsewhere?")
+        return "\n".join(lines)
