@@ -30,7 +30,9 @@ def judge(rule: Rule, seen: Seen) -> Finding:
             return Finding(rule, "inconclusive", reason)
     if rule.implied:
         return _judge_implied(rule, seen)
-    function = CHECKS[rule.check]
+    function = CHECKS.get(rule.check)
+    if function is None:
+        return Finding(rule, "suite error", f"there is no check {rule.check!r}; `conformance lint` says which there are")
     broken_shape: str | None = None
     if rule.check not in OF_REFUSALS:
         for step in seen.steps.values():

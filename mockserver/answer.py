@@ -365,7 +365,9 @@ class _Answering:
         assert self.contract is not None and self.contract.dialect is not None
         if self.turn is None:
             turn = dialect(self.contract.dialect).read(self.body, self.contract.profile)
-            self.turn = replace(turn, model=self.model, stream=self.contract.streams)
+            header = self.contract.request.get("tier_header")
+            tier = turn.tier or (self.request.header(header) if header else None)
+            self.turn = replace(turn, model=self.model, stream=self.contract.streams, tier=tier)
         return self.turn
 
     def tier(self) -> Check:
@@ -561,6 +563,9 @@ class _Answering:
             return made.setdefault(str(value), re.sub(r"[0-9a-zA-Z]{12,}$", self._like, str(value)))
 
         area, _, rest = where.removeprefix("/").partition("/")
+        if area == "headers":
+            new = formatdate(self.now, usegmt=True) if kind == "now" else self.ids.uuid()
+            return replace(response, headers=with_headers(response.headers, {rest: new}))
         if area == "body":
             return replace(response, body=change(response.body, f"/{rest}", anew)[0])
         if area == "events" and response.events is not None:

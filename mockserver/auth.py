@@ -55,7 +55,7 @@ CONDITIONS: Mapping[str, frozenset[str]] = {
             "signature-expired",
             "signature-not-yet-current",
             "wrong-service",
-            "wrong-region",
+            "wrong-scope-region",
             "unknown-access-key",
             "signature-mismatch",
         }
@@ -231,7 +231,7 @@ def _refuse_signature(
     if signed.service not in rules["services"]:
         return Refused("wrong-service", {"service": rules["services"][0], "got": signed.service})
     if signed.region != credentials.region:
-        return Refused("wrong-region", {"region": credentials.region, "got": signed.region})
+        return Refused("wrong-scope-region", {"region": credentials.region, "got": signed.region})
     secret = credentials.key_pairs.get(signed.access_key)
     if secret is None:
         return Refused("unknown-access-key", {"access_key": signed.access_key})

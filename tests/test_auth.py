@@ -346,7 +346,7 @@ def test_an_unknown_access_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_signature_for_another_region_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     request = boto_request(monkeypatch, region="eu-west-1")
-    refused = Refused("wrong-region", {"region": "us-east-1", "got": "eu-west-1"})
+    refused = Refused("wrong-scope-region", {"region": "us-east-1", "got": "eu-west-1"})
     assert ask(RUNTIME, request, now=signed_at(request)) == refused
 
 
