@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import IO
@@ -90,7 +90,7 @@ def run_mutants(specs: Specs, globs: Sequence[str], progress: IO[str] | None = N
             mock = embedded(EMBEDDED)(auth=auth, reality=reality)
             try:
                 asked = targets(specs, EMBEDDED, mock=mock.info)
-                for target in asked:
+                for target in [other for each in asked for other in _cards(specs, each)]:
                     _break_all(specs, target, open_rules, outcome, Path(folder) / auth / reality, progress)
             finally:
                 mock.stop()
@@ -101,6 +101,14 @@ def run_mutants(specs: Specs, globs: Sequence[str], progress: IO[str] | None = N
     return outcome
 
 
+def _cards(specs: Specs, target: Target) -> Iterator[Target]:
+    """The target, and the same provider asked for every other model it sells."""
+    yield target
+    for card in specs.cards:
+        if card.seller == target.provider.seller and target.provider.id in card.ids and card is not target.card:
+            yield replace(target, model=card.ids[target.provider.id], card=card)
+
+
 def _break_all(
     specs: Specs,
     target: Target,
@@ -109,7 +117,7 @@ def _break_all(
     folder: Path,
     progress: IO[str] | None,
 ) -> None:
-    clean = Run(specs, [target], folder / "clean" / target.name)
+    clean = Run(specs, [target], folder / str(target.card and target.card.model) / "clean" / target.name)
     try:
         for contract in specs.of(target.provider.id):
             for rule in contract.rules.values():

@@ -21,6 +21,10 @@ from conformance.select import document, select
 from conformance.shapes import ABSENT, Mismatch, Shape
 from conformance.values import Reply, Turn
 
+class Unseen(ValueError):
+    """What a check would look at is not there: the rule is neither kept nor broken. The text says what."""
+
+
 Check = Callable[..., Iterable[Mismatch]]
 CHECKS: dict[str, Check] = {}
 OF_REFUSALS: set[str] = set()
@@ -92,6 +96,20 @@ def _one(seen: Seen, at: str, step: str | None = None) -> tuple[str, Any] | None
     return found[0] if found else None
 
 
+def _some(seen: Seen, at: str, step: str | None = None) -> list[tuple[str, Any]]:
+    found = select(seen.step(step).document, at)
+    if not found:
+        raise Unseen(f"nothing stands at {at}")
+    return found
+
+
+def _said(seen: Seen, step: str | None = None) -> Reply:
+    asked = seen.step(step)
+    if not asked.replies:
+        raise Unseen(f"step {asked.name} has no answer of the model")
+    return asked.reply
+
+
 # Members of the answer
 
 
@@ -146,7 +164,8 @@ def echoes(seen: Seen, at: str, of: str, step: str | None = None) -> Iterator[Mi
 
 @check
 def one_of(seen: Seen, at: str, values: list[Any], step: str | None = None) -> Iterator[Mismatch]:
-    for where, value in select(seen.step(step).document, at):
+    """Whatever stands at `at` is one of `values`."""
+    for where, value in _some(seen, at, step):
         if value not in values:
             yield Mismatch(where, "one of " + json.dumps(values), value)
 
@@ -164,9 +183,7 @@ def matches(seen: Seen, at: str, pattern: str, step: str | None = None) -> Itera
 @check
 def sum(seen: Seen, total: str, parts: list[str], step: str | None = None) -> Iterator[Mismatch]:
     """`total` is the sum of `parts`; parts that are missing count nothing."""
-    found = _one(seen, total, step)
-    if found is None:
-        return
+    found = _some(seen, total, step)[0]
     values = [_one(seen, part, step) for part in parts]
     expected = 0
     for value in values:
@@ -177,7 +194,7 @@ def sum(seen: Seen, total: str, parts: list[str], step: str | None = None) -> It
 
 @check
 def at_most(seen: Seen, at: str, limit: float, step: str | None = None) -> Iterator[Mismatch]:
-    for where, value in select(seen.step(step).document, at):
+    for where, value in _some(seen, at, step):
         if value > limit:
             yield Mismatch(where, f"at most {limit}", value)
 
@@ -251,12 +268,9 @@ def compact_json(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
     """The JSON has no spaces between its tokens."""
     response = seen.step(step).exchange.response
     if response is None or response.events is not None:
-        return
-    compact = json.dumps(response.body, separators=(",", ":"), ensure_ascii=False).encode()
-    escaped = json.dumps(response.body, separators=(",", ":")).encode()
-    if response.raw.strip() not in (compact, escaped) and b": " in re.sub(
-        rb'"(?:[^"\\]|\\.)*"', b'""', response.raw
-    ):
+        raise Unseen("a stream has no one body")
+    outside = re.sub(rb'"(?:[^"\\]|\\.)*"', b'""', response.raw.strip())
+    if re.search(rb"\s", outside):
         yield Mismatch(
             "/body", "JSON without spaces between tokens", response.raw[:80].decode("utf-8", "replace")
         )
@@ -279,6 +293,74 @@ def header_absent(seen: Seen, name: str, step: str | None = None) -> Iterator[Mi
             yield Mismatch(f"/headers/{key}", "no such header", value)
 
 
+# What the card says
+
+
+@check
+def names_model(seen: Seen, at: str, step: str | None = None) -> Iterator[Mismatch]:
+    """One of the places is a name of the model that was asked: its id or an alias, in any casing."""
+    found = select(seen.step(step).document, at)
+    names = _names(seen)
+    if not any(str(value).lower() in names for _, value in found):
+        yield Mismatch(at, "one of " + ", ".join(sorted(names)), [value for _, value in found])
+
+
+def _names(seen: Seen) -> set[str]:
+    card, provider = seen.card, seen.contract.provider
+    if card is None or provider is None:
+        return set()
+    return {name.lower() for name in (card.ids[provider.id], *card.said.get("aliases", ()))}
+
+
+@check
+def listed_claim(
+    seen: Seen,
+    list: str,
+    names: Iterable[str],
+    at: str,
+    claim: str,
+    times: float = 1,
+    step: str | None = None,
+) -> Iterator[Mismatch]:
+    """The entry of the model in a list says at `at` what the card claims (a number `times` as much)."""
+    wanted = _names(seen)
+    declared = seen.card.value(claim) if seen.card else None
+    if isinstance(declared, int | float) and not isinstance(declared, bool):
+        declared *= times
+    for where, entry in select(seen.step(step).document, f"{list}/*"):
+        called = {str(value).lower() for name in names for _, value in select(entry, name)}
+        if called & wanted:
+            found = select(entry, at)
+            got = found[0][1] if found else ABSENT
+            same = (
+                sorted(got) == sorted(declared)
+                if isinstance(got, _LIST) and isinstance(declared, _LIST)
+                else got == declared
+            )
+            if not same:
+                yield Mismatch(where + at, json.dumps(declared), got)
+            return
+    yield Mismatch(list, "an entry called " + " or ".join(sorted(wanted)), ABSENT)
+
+
+_LIST = list
+
+
+@check
+def priced(
+    seen: Seen, cost: str, parts: Mapping[str, str], unit: float, step: str | None = None
+) -> Iterator[Mismatch]:
+    """`cost` is what the counted tokens cost at the card's prices per million, in `unit` parts of a dollar."""
+    found = _one(seen, cost, step)
+    expected = 0.0
+    for name, where in parts.items():
+        counted = _one(seen, where, step)
+        price = seen.card.value(f"prices.{name}") if seen.card else None
+        expected += (counted[1] if counted else 0) * (price or 0) * unit / 1_000_000
+    if found is None or not isinstance(found[1], int | float) or abs(found[1] - expected) > 1e-9:
+        yield Mismatch(cost, f"{expected:g}", found[1] if found else ABSENT)
+
+
 # Streams
 
 
@@ -296,9 +378,11 @@ def nested(
 ) -> Iterator[Mismatch]:
     """Blocks do not overlap and are numbered from 0: each index is opened, filled and closed before the next."""
     current, expected, is_open = 0, 0, False
-    for number, event in enumerate(seen.step(step).document.get("events", ())):
-        if event.name not in (start, delta, stop):
-            continue
+    events = seen.step(step).document.get("events", ())
+    blocks = [(number, event) for number, event in enumerate(events) if event.name in (start, delta, stop)]
+    if not blocks:
+        raise Unseen(f"the stream has no {start}, {delta} or {stop}")
+    for number, event in blocks:
         found = select(event.data, index)
         value = found[0][1] if found else None
         if not is_open:
@@ -327,9 +411,12 @@ def joins(
 @check
 def fold_equals(seen: Seen, step: str, to_step: str) -> Iterator[Mismatch]:
     """Two steps came to the same text, calls and finish reason."""
-    one, other = seen.step(step).reply, seen.step(to_step).reply
+    one, other = _said(seen, step), _said(seen, to_step)
     if one.text != other.text:
         yield Mismatch("/text", json.dumps(other.text, ensure_ascii=False), one.text)
+    calls, others = ([[call.name, call.arguments] for call in each.tool_calls] for each in (one, other))
+    if calls != others:
+        yield Mismatch("/tool_calls", json.dumps(others, ensure_ascii=False), calls)
     if one.finish is not None and other.finish is not None and one.finish != other.finish:
         yield Mismatch("/finish", str(other.finish), one.finish)
 
@@ -343,6 +430,10 @@ def answered(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
     expected = asked.contract.response["status"]
     if asked.document["status"] != expected:
         yield Mismatch("/status", str(expected), asked.document["status"])
+        return
+    response = asked.exchange.response
+    if response is not None and response.ending == "error":
+        yield Mismatch("/events/-1", "an answer to its end", asked.document["events"][-1].data)
         return
     if not asked.replies and asked.contract.dialect:
         yield Mismatch("/body", "an answer of the model", asked.document.get("body"))
@@ -385,17 +476,18 @@ def _same_code(failure: Failure, found: Mapping[str, Any]) -> Iterator[Mismatch]
             got = found["headers"].get(name.lower())
             if got is None or not re.match(rf"{code}(?:$|[:#])", got):
                 yield Mismatch(f"/headers/{name.lower()}", failure.code, ABSENT if got is None else got)
-    for where, value in _leaves(failure.body, "/body"):
+    for where, value in leaves(failure.body, "/body"):
         if value == failure.code:
             places = select(found, where)
             if not places or places[0][1] != failure.code:
                 yield Mismatch(where, failure.code, places[0][1] if places else ABSENT)
 
 
-def _leaves(value: Any, at: str) -> Iterator[tuple[str, Any]]:
+def leaves(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+    """Every member that is no object, with its pointer."""
     if isinstance(value, Mapping):
         for key, child in value.items():
-            yield from _leaves(child, f"{at}/{key}")
+            yield from leaves(child, f"{at}/{key}")
     else:
         yield at, value
 
@@ -442,7 +534,7 @@ def text_has(seen: Seen, text: str, step: str | None = None) -> Iterator[Mismatc
 
 @check
 def text_lacks(seen: Seen, text: str, step: str | None = None) -> Iterator[Mismatch]:
-    got = seen.step(step).reply.text
+    got = _said(seen, step).text
     if text in got:
         yield Mismatch("/text", f"text without {text!r}", got)
 
@@ -505,7 +597,7 @@ def cap_honoured(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
     asked = seen.step(step)
     usage, cap = asked.reply.usage, asked.turn.max_tokens if asked.turn else None
     if cap is None:
-        return
+        raise Unseen(f"step {asked.name} sets no cap")
     if usage is None:
         yield Mismatch("/usage", "a count of output tokens", ABSENT)
     elif usage.output > cap:

@@ -88,7 +88,7 @@ def targets(
         Target(
             said,
             url,
-            model or (card.ids[provider] if card else None),
+            model or said.said["model"],
             card,
             region,
             key,
@@ -121,9 +121,7 @@ def _sells(specs: Specs, provider: Provider, model: str) -> bool:
 
 
 def _card(specs: Specs, provider: Provider, model: str | None) -> Card | None:
-    if model is not None:
-        return specs.card(provider, model)
-    return next((c for c in specs.cards if c.seller == provider.seller and provider.id in c.ids), None)
+    return specs.card(provider, provider.said["model"] if model is None else model)
 
 
 def _region(provider: Provider, region: str | None, environment: Mapping[str, str]) -> str | None:

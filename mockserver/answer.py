@@ -30,7 +30,7 @@ from conformance.breakage import (
 from conformance.contract import Card, Contract, Failure, Provider, Specs, fill
 from conformance.dialects import Context, dialect
 from conformance.exchange import Headers, Request, Response
-from conformance.framing import dump, encode, named
+from conformance.framing import dump, encode, encode_event, named
 from conformance.judge import judge_request
 from conformance.select import change, parts, select
 from conformance.shapes import Mismatch, brief
@@ -442,6 +442,9 @@ class _Answering:
             return None
         prompt = tokens.count(turn)
         asked = turn.max_tokens or 0
+        if "cap" not in self._contract.checks:
+            # A provider that does not check the cap lowers it to what is left; nothing may be left.
+            asked = 1 if turn.max_tokens is None or turn.max_tokens > 0 else limit
         if prompt + asked > limit:
             details = {"limit": limit, "prompt": prompt, "requested": asked, "total": prompt + asked}
             return Refusal("context-overflow", {**details, "model": self.model})
@@ -498,20 +501,24 @@ class _Answering:
 
     def _answer(self) -> Answer:
         contract = self._contract
-        for exchange in contract.exchanges.values():
-            if self._asks(exchange):
-                yield from self._replay(exchange)
-                return
+        step: Step | None = None
+        if contract.dialect is not None:
+            step = yield Script(self.routed.space)
+        if step is None:
+            for exchange in contract.exchanges.values():
+                if self._asks(exchange):
+                    yield from self._replay(exchange)
+                    return
         if contract.dialect is None:
             yield from self._state_nothing()
             return
-        step: Step | None = yield Script(self.routed.space)
-        if step is not None and step.fail is not None:
-            failure = contract.failures.get(step.fail)
-            if failure is None:
-                yield from self._no_such_error(step.fail)
-                return
-            yield from self._fail(failure, {}, "script", f"scripted {step.fail}")
+        unfit = None if step is None else self._unfit(step)
+        if unfit is not None:
+            yield from self._sorry(str(step), unfit)
+            return
+        failure = contract.failures[step.fail] if step is not None and step.fail is not None else None
+        if step is not None and failure is not None and step.after_events is None:
+            yield from self._fail(failure, {}, "script", f"scripted {step}")
             return
         from mockserver.model import BrokenSchema, UnknownTool
 
@@ -526,7 +533,26 @@ class _Answering:
         response = self._render(replies)
         if contract.dialect == "responses":
             yield from self._remember(response)
-        yield from self._send(response, cut=step.cut if step else None, scripted=step is not None)
+        if failure is None:
+            yield from self._send(response, step=step)
+        else:
+            says = f"scripted {step}"
+            yield from self._send(response, step=step, failure=failure, refused="script", says=says)
+
+    def _unfit(self, step: Step) -> str | None:
+        """Why the step cannot be an answer of this contract, None if it can."""
+        contract = self._contract
+        if step.after_events is not None and not contract.streams:
+            return f"{contract.id} is no stream"
+        if step.fail is None:
+            return None
+        known = contract.failures
+        if step.fail not in known:
+            return f"{contract.id} has no error for {step.fail!r}; it has: {', '.join(sorted(known))}"
+        if step.after_events is not None and known[step.fail].in_stream is None:
+            inside = sorted(name for name, each in known.items() if each.in_stream)
+            return f"{contract.id} has no {step.fail!r} inside a stream; it has: {', '.join(inside) or 'none'}"
+        return None
 
     def _asks(self, exchange: Mapping[str, Any]) -> bool:
         asked = exchange["request"]
@@ -554,6 +580,8 @@ class _Answering:
         made: dict[str, Any] = {}
         for where, kind in exchange.get("varies", {}).items():
             response = self._vary(response, where, kind, made)
+        if self._contract.dialect == "responses":
+            yield from self._remember(response)
         yield from self._send(response)
 
     def _vary(self, response: Response, where: str, kind: str, made: dict[str, Any]) -> Response:
@@ -632,7 +660,7 @@ class _Answering:
         return Response(status, headers, (), body=speak.render(self.body, replies, context, contract.profile))
 
     def _remember(self, response: Response) -> Answer:
-        if self.body.get("store") is False:
+        if not isinstance(self.body, dict) or self.body.get("store") is False:
             return
         from conformance.dialects.responses import items
 
@@ -754,14 +782,23 @@ class _Answering:
     def _no_such_error(self, name: str) -> Answer:
         known = sorted((self.contract or self.provider).failures)
         where = self.contract.id if self.contract else self.provider.id
-        text = f"{where} has no error for {name!r}; it has: {', '.join(known)}\n"
+        yield from self._sorry(name, f"{where} has no error for {name!r}; it has: {', '.join(known)}")
+
+    def _sorry(self, what: str, text: str) -> Answer:
+        """What was asked of the mock itself cannot be done here, and no provider has words for that."""
+        where = self.contract.id if self.contract else self.provider.id
         yield Note(
-            self.routed.space,
-            Entry(self.now, self.request.method, self.routed.path, where, 501, name, text.strip()),
+            self.routed.space, Entry(self.now, self.request.method, self.routed.path, where, 501, what, text)
         )
-        body = text.encode()
-        yield Head(501, (("Content-Type", "text/plain; charset=utf-8"), (ERROR, "no such error")), len(body))
+        body = f"{text}\n".encode()
+        # A client that tried again would get an answer, and nobody would see this one.
+        headers = (("Content-Type", "text/plain; charset=utf-8"), ("x-should-retry", "false"))
+        yield Head(501, (*headers, (ERROR, _ascii(text))), len(body))
         yield Send(body)
+
+    def _failure_in_stream(self, contract: Contract, said: Mapping[str, Any]) -> bytes:
+        data = fill(said["data"], self._values({}))
+        return encode_event(contract, named(contract, said.get("name"), data), said.get("kind", "event"))
 
     def _preflight(self) -> Answer:
         said = self.provider.said["preflight"]
@@ -778,8 +815,8 @@ class _Answering:
         *,
         refused: str | None = None,
         says: str | None = None,
-        cut: int | None = None,
-        scripted: bool = False,
+        step: Step | None = None,
+        failure: Failure | None = None,
     ) -> Answer:
         response = self._broken(response)
         yield Note(
@@ -793,10 +830,10 @@ class _Answering:
                 refused,
                 says,
                 self.turn,
-                scripted,
+                step is not None or refused == "script",
             ),
         )
-        pieces, end = self._pieces(response, cut)
+        pieces, end = self._pieces(response, step, failure)
         if self.unbroken:
             response = replace(response, headers=(*response.headers, (ERROR, _ascii(self.unbroken))))
         whole = None if response.events is not None else sum(len(piece) for piece in pieces)
@@ -822,13 +859,18 @@ class _Answering:
             self.unbroken = str(error)
             return response
 
-    def _pieces(self, response: Response, cut: int | None) -> tuple[list[bytes], str | None]:
+    def _pieces(
+        self, response: Response, step: Step | None, failure: Failure | None
+    ) -> tuple[list[bytes], str | None]:
         contract = self.contract
         sort = bool(contract and contract.response.get("sorted_keys"))
         if response.events is not None and contract is not None:
             pieces = list(encode(contract, response.events))
-            if cut is not None:
-                return pieces[:cut], "cut"
+            if step is not None and step.after_events is not None:
+                pieces = pieces[: step.after_events]
+                if failure is None or failure.in_stream is None:
+                    return pieces, "cut"
+                return [*pieces, self._failure_in_stream(contract, failure.in_stream)], None
         elif isinstance(response.body, str) and not (response.header("content-type") or "").startswith(
             "application/json"
         ):

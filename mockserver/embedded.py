@@ -227,15 +227,10 @@ def _credentials(state_dir: Path, specs: Specs, seed: int | None) -> Credentials
 
 def _models(specs: Specs) -> dict[str, str]:
     """The first model for each kind of key in mock.json."""
-    found = {}
-    for name, scheme in (("model", "bearer"), ("puter_model", "puter")):
-        provider = _first(specs, scheme)
-        found[name] = next(
-            card.ids[provider.id]
-            for card in specs.cards
-            if card.seller == provider.seller and provider.id in card.ids
-        )
-    return found
+    return {
+        name: str(_first(specs, scheme).said["model"])
+        for name, scheme in (("model", "bearer"), ("puter_model", "puter"))
+    }
 
 
 def _first(specs: Specs, scheme: str) -> Provider:
