@@ -146,12 +146,19 @@ def _const(value: Any) -> Callable[[Any], Any]:
 
 
 def _plus(by: float) -> Callable[[Any], Any]:
-    return lambda value: (value or 0) + by
+    def added(value: Any) -> Any:
+        if value is not None and not isinstance(value, int | float):
+            raise Unbroken(f"expected a number to add {by} to, got {value!r}")
+        return (value or 0) + by
+
+    return added
 
 
 def _edit(response: Response, at: str, to: Any, remove: bool) -> Response:
     area, _, rest = at.removeprefix("/").partition("/")
     rest = f"/{rest}" if rest else ""
+    if remove and not rest:
+        raise Unbroken(f"expected a pointer to a member, got {at!r}: a whole {area} cannot be removed")
     if area == "events" and response.events is not None:
         events, _changed = change(list(response.events), rest, to, remove=remove)
         return replace(response, events=tuple(events))
@@ -233,9 +240,11 @@ def broken_wire(pieces: Sequence[bytes], operations: Sequence[Operation]) -> tup
         if "wire" not in operation:
             continue
         how = operation["wire"]
-        whole = b"".join(result)
+        whole, ended = b"".join(result), end
         changed: list[bytes] = result
         if "flip" in how:
+            if not whole:
+                raise Unbroken(f"{dict(operation)}: expected a body, got no bytes")
             at = how["flip"] % len(whole)
             changed = [whole[:at] + bytes([whole[at] ^ 0x01]) + whole[at + 1 :]]
         if "append" in how:
@@ -245,10 +254,10 @@ def broken_wire(pieces: Sequence[bytes], operations: Sequence[Operation]) -> tup
         if "join" in how:
             changed = [how["join"].encode().join(changed)]
         if "cut" in how:
-            changed, end = [whole[: how["cut"]]], "cut"
+            changed, end = [b"".join(changed)[: how["cut"]]], "cut"
         if "stall" in how:
-            changed, end = [whole[: how["stall"]]], "stall"
-        if b"".join(changed) == whole and end is None:
+            changed, end = [b"".join(changed)[: how["stall"]]], "stall"
+        if b"".join(changed) == whole and end == ended:
             raise Unbroken(f"{dict(operation)} changes nothing in these bytes")
         result = changed
     return result, end

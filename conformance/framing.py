@@ -20,7 +20,8 @@ def dump(value: Any, sorted_keys: bool = False) -> bytes:
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sorted_keys else 0)
     except TypeError:
-        return json.dumps(value, separators=(",", ":"), sort_keys=sorted_keys, ensure_ascii=False).encode()
+        # Numbers of more than 64 bits, and half a surrogate pair, which UTF-8 cannot say and JSON escapes.
+        return json.dumps(value, separators=(",", ":"), sort_keys=sorted_keys).encode()
 
 
 def encode(contract: Contract, events: Iterable[Event]) -> Iterator[bytes]:
@@ -83,6 +84,8 @@ def read(
             body = orjson.loads(raw)
         except orjson.JSONDecodeError as error:
             body, problem = raw.decode("utf-8", "replace"), f"JSON: {error}"
+        if framing and status == contract.response.get("status"):
+            problem = f"expected a stream ({ours}), got one JSON value ({kind or 'no content type'})"
     elif contract.response.get("body") is not None:
         problem = "expected JSON, got an empty body"
     if ending == "cut":
@@ -125,15 +128,17 @@ def _read_stream(
     done = False
     problem: str | None = None
     failed = False
+    last = framing.get("done") or "[DONE]"
+    at: float | None = None
 
-    def take(messages: Iterable[Any], at: float | None) -> None:
+    def take(messages: Iterable[Any]) -> None:
         nonlocal done, problem, failed
         for message in messages:
-            if framing["kind"] == "sse" and message.data == (framing.get("done") or "[DONE]"):
+            if framing["kind"] == "sse" and message.data == last:
                 done = True
                 continue
             if done and problem is None:
-                problem = f"expected nothing after {framing['done']}, got another event"
+                problem = f"expected nothing after {last}, got another event"
             event, bad, error = _event(contract, framing, message, at)
             events.append(event)
             failed = failed or error
@@ -141,12 +146,13 @@ def _read_stream(
 
     try:
         for chunk in chunks:
-            take(decoder.feed(chunk.data), chunk.at)
-        take(decoder.close(), chunks[-1].at if chunks else None)
+            at = chunk.at
+            take(decoder.feed(chunk.data))
+        take(decoder.close())
     except FramingError as error:
-        take(error.before, None)
+        take(error.before)
         problem = problem or str(error)
-    if framing["kind"] == "sse" and problem is None:
+    if framing["kind"] != "eventstream" and problem is None:
         problem = next(iter(decoder.problems), None)
     if problem is None and framing.get("done") is not None and not done and not failed:
         problem = f"expected a last message {framing['done']}, got the end of the stream"
@@ -173,7 +179,7 @@ def _event(
         name = message.event
     else:
         data, name = message, None
-    failed = isinstance(data, dict) and bool(data.get("error")) and "constant" in where
+    failed = name == "error" or (isinstance(data, dict) and bool(data.get("error")) and "constant" in where)
     if isinstance(where, Mapping) and "pointer" in where:
         from conformance.select import select
 

@@ -8,31 +8,48 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from conformance.contract import Contract, Rule
-from conformance.exchange import Request, Response
+from conformance.contract import Contract, Failure, Rule
+from conformance.exchange import Event, Request, Response
 from conformance.finding import Finding
 from conformance.order import order
-from conformance.rules import CHECKS, OF_REFUSALS, Seen, Step
+from conformance.rules import CHECKS, OF_REFUSALS, Seen, Step, Unseen, leaves
 from conformance.shapes import ABSENT, Mismatch, brief
 
 RATE_LIMITED, SERVER_SIDE = 429, 500
 """HTTP's own words: too many requests, and the first status of the server's own failures."""
 
+_NEEDS_TRUTH: Mapping[str, tuple[str, str]] = {
+    "header_matches": ("headers", "the headers"),
+    "header_absent": ("headers", "the headers"),
+    "implied_headers": ("headers", "the headers"),
+    "implied_framing": ("body_bytes", "the bytes"),
+    "compact_json": ("body_bytes", "the bytes"),
+    "sorted_keys": ("body_bytes", "the bytes"),
+}
+"""What a recorder has to have kept, for these checks to see what the provider sent."""
+
 
 def judge(rule: Rule, seen: Seen) -> Finding:
     """What became of `rule` in what was seen."""
+    if not seen.steps:
+        return Finding(rule, "not asked", "no step of its probe was asked")
     unheard = [step for step in seen.steps.values() if step.exchange.response is None]
     if unheard:
         return Finding(rule, "inconclusive", f"no response: {unheard[0].exchange.failure}")
     for step in seen.steps.values():
-        reason = _outage(step)
+        reason = outage(step)
         if reason:
             return Finding(rule, "inconclusive", reason)
+    truth, kept = _NEEDS_TRUTH.get(rule.check, ("", ""))
+    if truth and not all(getattr(step.exchange.truth, truth) for step in seen.steps.values()):
+        return Finding(rule, "not applicable", f"the recorder did not keep {kept}")
     if rule.implied:
         return _judge_implied(rule, seen)
     function = CHECKS.get(rule.check)
     if function is None:
-        return Finding(rule, "suite error", f"there is no check {rule.check!r}; `conformance lint` says which there are")
+        return Finding(
+            rule, "suite error", f"there is no check {rule.check!r}; `conformance lint` says which there are"
+        )
     broken_shape: str | None = None
     if rule.check not in OF_REFUSALS:
         for step in seen.steps.values():
@@ -48,9 +65,11 @@ def judge(rule: Rule, seen: Seen) -> Finding:
                 return Finding(rule, "not asked", f"step {step.name}: {blocker}")
     try:
         found = tuple(function(seen, **rule.arguments))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except Exception as error:
         if broken_shape:
             return Finding(rule, "not asked", f"shape: {broken_shape}")
+        if isinstance(error, Unseen):
+            return Finding(rule, "not asked", f"nothing to look at: {error}")
         return Finding(rule, "suite error", f"check {rule.check} raised {type(error).__name__}: {error}")
     if found:
         return Finding(rule, "broken", mismatches=found)
@@ -59,17 +78,45 @@ def judge(rule: Rule, seen: Seen) -> Finding:
     return Finding(rule, "kept")
 
 
-def _outage(step: Step) -> str | None:
+def outage(step: Step) -> str | None:
+    """Why an answer says nothing of the provider's promises: its rate limit or its own failure. Else None."""
     response = step.exchange.response
     assert response is not None
     expected = step.expect
     if isinstance(expected, Mapping) and step.contract.failures[expected["error"]].status == response.status:
         return None
     if response.status == step.contract.response.get("status"):
+        event = _failed_within(response)
+        failure = _failure_of(step.contract, event) if event is not None else None
+        if event is not None and failure is not None and _is_outage(failure.status):
+            return f"the stream of step {step.name} ended in {event.name}: {brief(event.data)}"
         return None
-    if response.status == RATE_LIMITED or response.status >= SERVER_SIDE:
+    if _is_outage(response.status):
         return f"step {step.name} was answered with status {response.status}: {brief(response.body)}"
     return None
+
+
+def _is_outage(status: int) -> bool:
+    return status == RATE_LIMITED or status >= SERVER_SIDE
+
+
+def _failed_within(response: Response) -> Event | None:
+    """The event in which a stream failed; None for one that did not."""
+    return response.events[-1] if response.ending == "error" and response.events else None
+
+
+def _failure_of(contract: Contract, event: Event) -> Failure | None:
+    """The error of the contract that comes as this event; of several the one that says most of it."""
+    best, most = None, 0
+    data = list(leaves(event.data))
+    for failure in contract.failures.values():
+        if failure.in_stream is None or failure.in_stream.get("name", event.name) != event.name:
+            continue
+        same = [leaf for leaf in leaves(failure.in_stream["data"]) if leaf in data]
+        agreed = len(same) + ("name" in failure.in_stream)
+        if agreed > most:
+            best, most = failure, agreed
+    return best
 
 
 def _not_answered(step: Step) -> str | None:
@@ -79,6 +126,9 @@ def _not_answered(step: Step) -> str | None:
         return f"status: expected {step.contract.response.get('status')}, got {response.status}: {brief(response.body)}"
     if response.problem:
         return f"framing: {response.problem}"
+    failed = _failed_within(response)
+    if failed is not None:
+        return f"the stream ended in {failed.name}: {brief(failed.data)}"
     return None
 
 
@@ -100,8 +150,8 @@ def _judge_implied(rule: Rule, seen: Seen) -> Finding:
     if wrong_status:
         return Finding(rule, "not asked", f"status: {wrong_status[0]}")
     if rule.id == "headers":
-        if not step.exchange.truth.headers:
-            return Finding(rule, "not applicable", "the recorder did not keep the headers")
+        if contract.response.get("content_type") is None and contract.response_headers is None:
+            return Finding(rule, "not applicable", "the contract lists no headers")
         return _finding(rule, list(header_mismatches(contract, response)))
     if rule.id == "framing":
         wrong = (
@@ -112,9 +162,20 @@ def _judge_implied(rule: Rule, seen: Seen) -> Finding:
         return _finding(rule, wrong)
     if response.problem:
         return Finding(rule, "not asked", f"framing: {response.problem}")
+    failed = _failed_within(response)
     if rule.id == "shape":
-        return _finding(rule, list(shape_mismatches(contract, response)))
-    return _finding(rule, list(order_mismatches(contract, response)))
+        if not (contract.event_shapes if contract.streams else contract.response_shape):
+            return Finding(rule, "not applicable", "the contract lists no shape")
+        found = list(shape_mismatches(contract, response))
+        if not found and response.events == ():
+            return Finding(rule, "not asked", "nothing to look at: no event came")
+    else:
+        if contract.response.get("order") is None:
+            return Finding(rule, "not applicable", "the contract lists no order")
+        found = list(order_mismatches(contract, response))
+    if failed is not None and not found:
+        return Finding(rule, "not asked", f"the stream ended in {failed.name}: {brief(failed.data)}")
+    return _finding(rule, found)
 
 
 def _finding(rule: Rule, found: list[Mismatch]) -> Finding:

@@ -105,7 +105,11 @@ def _cards(specs: Specs, target: Target) -> Iterator[Target]:
     """The target, and the same provider asked for every other model it sells."""
     yield target
     for card in specs.cards:
-        if card.seller == target.provider.seller and target.provider.id in card.ids and card is not target.card:
+        if (
+            card.seller == target.provider.seller
+            and target.provider.id in card.ids
+            and card is not target.card
+        ):
             yield replace(target, model=card.ids[target.provider.id], card=card)
 
 

@@ -21,6 +21,7 @@ from conformance.select import document, select
 from conformance.shapes import ABSENT, Mismatch, Shape
 from conformance.values import Reply, Turn
 
+
 class Unseen(ValueError):
     """What a check would look at is not there: the rule is neither kept nor broken. The text says what."""
 

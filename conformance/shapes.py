@@ -68,14 +68,14 @@ class Shape:
         """Every place where `value` does not fit; empty if it does."""
         if self._validator.is_valid(value):
             return []
-        return [found for error in self._validator.iter_errors(value) for found in _tell(error)]
+        return [found for error in self._validator.iter_errors(value) for found in _tell(error, value)]
 
 
-def _tell(error: Any) -> Iterator[Mismatch]:
+def _tell(error: Any, value: Any) -> Iterator[Mismatch]:
     keyword = error.kind.name
     at = list(error.instance_path)
     if keyword in ("anyOf", "oneOf") and getattr(error.kind, "context", None):
-        yield from _nearest(error)
+        yield from _nearest(error, value)
         return
     details = error.kind.as_dict()
     if keyword == "required":
@@ -84,12 +84,21 @@ def _tell(error: Any) -> Iterator[Mismatch]:
     elif keyword in ("additionalProperties", "unevaluatedProperties"):
         for name in details["unexpected"]:
             yield Mismatch(pointer([*at, name]), "no such member", error.instance[name], keyword)
+    elif keyword == "falseSchema" and list(error.schema_path)[-1:] == ["additionalProperties"]:
+        # Where nothing is listed at all the library names neither the object nor its members.
+        for step in at:
+            value = value[step]
+        for name in value:
+            yield Mismatch(pointer([*at, name]), "no such member", value[name], "additionalProperties")
+    elif keyword == "propertyNames":
+        name = details["error"].instance
+        yield Mismatch(pointer([*at, name]), f"as name of a member {_words(details['error'])}", name, keyword)
     else:
         yield Mismatch(pointer(at), _expected(keyword, error.kind, details), error.instance, keyword)
 
 
-def _nearest(error: Any) -> Iterator[Mismatch]:
-    """The branch of a union that `value` came closest to: the one that got deepest, then with fewest errors."""
+def _nearest(error: Any, value: Any) -> Iterator[Mismatch]:
+    """The branch of a union that the value came closest to: the right type, then the right form, then fewest errors."""
     branches = [branch for branch in error.kind.context if branch]
     if not branches:
         yield Mismatch(
@@ -117,7 +126,7 @@ def _nearest(error: Any) -> Iterator[Mismatch]:
         yield Mismatch(pointer(list(error.instance_path)), expected, error.instance, "type")
         return
     for each in best:
-        yield from _tell(each)
+        yield from _tell(each, value)
 
 
 def _words(error: Any) -> str:
@@ -128,7 +137,7 @@ def _expected(keyword: str, kind: Any, details: dict[str, Any]) -> str:
     words: dict[str, Callable[[], str]] = {
         "type": lambda: "type " + " or ".join(kind.types),
         "enum": lambda: "one of " + brief(kind.options, 400),
-        "const": lambda: brief(details.get("expected_value", details.get("const"))),
+        "const": lambda: brief(details["expected_value"]),
         "pattern": lambda: f"text that matches {details['pattern']}",
         "minimum": lambda: f"at least {brief(details['limit'])}",
         "maximum": lambda: f"at most {brief(details['limit'])}",
@@ -140,8 +149,10 @@ def _expected(keyword: str, kind: Any, details: dict[str, Any]) -> str:
         "maxItems": lambda: f"at most {details['limit']} items",
         "minProperties": lambda: f"at least {details['limit']} members",
         "maxProperties": lambda: f"at most {details['limit']} members",
-        "multipleOf": lambda: f"a multiple of {brief(details.get('multiple_of'))}",
+        "multipleOf": lambda: f"a multiple of {brief(details['multiple_of'])}",
         "uniqueItems": lambda: "items that differ",
+        "contains": lambda: "as many items of the form under `contains` as are wanted",
+        "unevaluatedItems": lambda: "no more items",
         "falseSchema": lambda: "nothing here",
         "oneOf": lambda: "exactly one of the forms",
         "anyOf": lambda: "one of the forms",

@@ -551,7 +551,9 @@ class _Answering:
             return f"{contract.id} has no error for {step.fail!r}; it has: {', '.join(sorted(known))}"
         if step.after_events is not None and known[step.fail].in_stream is None:
             inside = sorted(name for name, each in known.items() if each.in_stream)
-            return f"{contract.id} has no {step.fail!r} inside a stream; it has: {', '.join(inside) or 'none'}"
+            return (
+                f"{contract.id} has no {step.fail!r} inside a stream; it has: {', '.join(inside) or 'none'}"
+            )
         return None
 
     def _asks(self, exchange: Mapping[str, Any]) -> bool:
@@ -788,7 +790,8 @@ class _Answering:
         """What was asked of the mock itself cannot be done here, and no provider has words for that."""
         where = self.contract.id if self.contract else self.provider.id
         yield Note(
-            self.routed.space, Entry(self.now, self.request.method, self.routed.path, where, 501, what, text)
+            self.routed.space,
+            Entry(self.now, self.request.method, self.routed.path, where, 501, what, text, self.turn),
         )
         body = f"{text}\n".encode()
         # A client that tried again would get an answer, and nobody would see this one.

@@ -12,28 +12,40 @@ __all__ = ["Fact", "Question", "counting", "facts", "is_greeting", "length", "li
 
 VERB = r"(?:reply|respond|answer|say|repeat|return|output|write|print|echo)"
 START = r"(?:^|(?<=[.!?:,;\n])\s*|\b(?:please|always|must|should|only|just|then|and|to|you)\s+)"
-JOINTS = r"(?:\s+(?:back|me|after|with|to|this|the|following|message|question|by|saying|in|your|reply|answer))*"
+JOINTS = (
+    r"(?:\s+(?:back|me|after|with|to|this|the|following|message|question|by|saying|in|your|reply|answer))*"
+)
 EXACTLY = r"(?:exactly|verbatim|precisely|only|just|simply|nothing\s+but)"
 WHAT = (
     r"(?:\s+(?:with|and|only|this|the|a|one|single|following|exact|literal|words?|text|phrase|string|sentence|"
-    r"number|letter|token|character|line|message|nothing\s+else))*"
+    r"number|letter|token|character|line|message|json|sequence|output|nothing\s+else|\([^()\n]*\)))*"
 )
+NAMED_AS = r"(?:words?|text|phrase|string|sentence|number|letter|token|line)"
 TAIL = re.compile(
     r"[\s,.;]*\b(?:and\s+(?:nothing|no)\b|nothing\s+else|(?:do\s+not|don't)\s+(?:add|say|write|include|use|explain)|"
     r"no\s+(?:other|further|additional|explanation|punctuation)|without\s+(?:any|further|other|quotes)).*\Z",
     re.I | re.S,
 )
-WITH_COLON = re.compile(
-    rf"{START}{VERB}\b{JOINTS}\s+{EXACTLY}\b{WHAT}[^\n:\"“'`.]{{0,40}}:\s*(?P<text>.+)\Z", re.I | re.S
+WITH_COLON = re.compile(rf"{START}{VERB}\b{JOINTS}\s+{EXACTLY}\b{WHAT}\s*:\s*(?P<text>.+)\Z", re.I | re.S)
+NAMED_COLON = re.compile(
+    rf"{START}{VERB}\b{JOINTS}{WHAT}\s+{NAMED_AS}(?:\s*\([^()\n]*\))?\s*:\s*(?P<text>.+)\Z", re.I | re.S
 )
 REPEAT_COLON = re.compile(rf"{START}(?:repeat|echo|say)\b{JOINTS}{WHAT}\s*:\s*(?P<text>.+)\Z", re.I | re.S)
-WITHOUT_COLON = re.compile(
-    rf"{START}{VERB}\b{JOINTS}\s+{EXACTLY}\b(?P<what>{WHAT})\s+(?P<text>[^\n]+)", re.I
-)
+WITHOUT_COLON = re.compile(rf"{START}{VERB}\b{JOINTS}\s+{EXACTLY}\b(?P<what>{WHAT})\s+(?P<text>[^\n]+)", re.I)
 SAY_QUOTED = re.compile(
-    rf"{START}(?:say|repeat|echo|reply|respond|answer|print|output)\b{JOINTS}{WHAT}\s+(?P<text>[\"“'`].+)", re.I | re.S
+    rf"{START}(?:say|repeat|echo|reply|respond|answer|print|output)\b{JOINTS}{WHAT}\s+(?P<text>[\"“'`].+)",
+    re.I | re.S,
 )
-SAY = re.compile(r"\A(?:please )?say (?P<text>(?!some|any|a |an |the |why|what|how|your|more|it)[^\n,:\"]+)\Z", re.I)
+SAY = re.compile(
+    r"\A(?:(?:can|could|would|will) you )?(?:please |just |simply )*say "
+    r"(?P<text>(?!some|any|a |an |the |why|what|how|your|more|it)[^\n,:\"]+)\Z",
+    re.I,
+)
+CHOICE = re.compile(r"\s*(?:,|or\b|if\b|when\b|unless\b)", re.I)
+NO_VALUE = re.compile(r"(?:of|that|which|from|in|you|I|for|and|to|is)\b", re.I)
+BARE = re.compile(
+    r"(?!JSON|XML|YAML|HTML|SQL|CSV)\S*[A-Z\d]\S*|(?i:yes|no|ok|okay|hello|hi|ping|pong|done|true|false|ready)"
+)
 IN_QUOTES = re.compile(r"\A(?:“([^”]+)”|\"([^\"]+)\"|'(.+?)'(?!\w)|`([^`]+)`)", re.S)
 MEASURED = re.compile(
     r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten)\s+"
@@ -50,7 +62,8 @@ GREETING = re.compile(
 
 COUNT = re.compile(
     r"\bcount(?:ing)?\b[^.\d\n-]{0,40}?(?:(?P<down>down|backwards?)\b[^.\d\n-]{0,20})?"
-    r"(?:from\s+)?(?P<first>-?\d+)?[^.\d\n-]{0,20}?(?:\b(?:up to|down to|to|until|through)\b|[-–])\s*(?P<last>-?\d[\d,]*)"
+    r"(?:from\s+)?(?P<first>-?\d+)?[^.\d\n-]{0,20}?"
+    r"(?:\b(?:up to|down to|to|until|through)\b|[-–])\s*(?P<last>-?\d[\d,]*)"
     r"(?:[^.\n]{0,20}\b(?:by|steps of)\s+(?P<step>\d+)s?)?",
     re.I,
 )
@@ -59,7 +72,9 @@ LENGTH = re.compile(
     r"\b(?P<long>very long|long|detailed|lengthy|at length|in (?:great )?detail|as long as|never stop)\b",
     re.I,
 )
-WRITES = re.compile(r"\b(?:write|tell|compose|give|generate|produce|create|describe|explain|talk|continue)\b", re.I)
+WRITES = re.compile(
+    r"\b(?:write|tell|compose|give|generate|produce|create|describe|explain|talk|continue)\b", re.I
+)
 
 MOST_COUNTED = 100_000
 """Numbers or words in one answer at most: more than any cap, and soon made."""
@@ -67,25 +82,42 @@ MOST_COUNTED = 100_000
 
 def literal(prompt: str) -> str | None:
     """The text that the prompt wants repeated as it stands; None if it wants no such thing."""
-    for kind in (WITH_COLON, REPEAT_COLON):
+    for kind in (WITH_COLON, NAMED_COLON, REPEAT_COLON):
         if match := kind.search(prompt):
             return _unquoted(match["text"])
     if match := SAY_QUOTED.search(prompt):
         quoted = IN_QUOTES.match(match["text"])
-        if quoted:
-            return next(filter(None, quoted.groups()))
+        if quoted and not CHOICE.match(match["text"], quoted.end()):
+            return _inside(quoted)
     if match := WITHOUT_COLON.search(prompt):
-        text = match["text"].strip()
-        if quoted := IN_QUOTES.match(text):
-            return next(filter(None, quoted.groups()))
-        text = TAIL.sub("", re.split(r"[.!?]\s", text)[0]).strip().removesuffix(".")
-        named = re.search(r"word|text|phrase|string|sentence|number|letter|token|line", match["what"], re.I)
-        short = len(text.split()) <= (3 if "exactly" in match.group().lower() else 1)
-        if text and (named or short) and not MEASURED.match(text) and not re.search(r"\bor\b", text):
-            return text
-    if (match := SAY.search(prompt.strip())) and len(match["text"].split()) <= 6:
-        return match["text"].strip().rstrip(".!")
+        return _without_colon(match)
+    if (
+        (match := SAY.search(prompt.strip()))
+        and len(match["text"].split()) <= 6
+        and " to " not in match["text"]
+    ):
+        return match["text"].strip().rstrip(".!?")
     return None
+
+
+def _without_colon(match: re.Match[str]) -> str | None:
+    """`exactly hello` and `only the word hello`, but not `exactly two words` or `only the name`."""
+    if (quoted := IN_QUOTES.match(match["text"])) and not CHOICE.match(match["text"], quoted.end()):
+        return _inside(quoted)
+    text = TAIL.sub("", re.split(r"[.!?](?:\s|$)", match["text"])[0]).strip()
+    if not text or MEASURED.match(text) or NO_VALUE.match(text) or re.search(r"\bor\b", text):
+        return None
+    if re.search(rf"\b{NAMED_AS}\Z", match["what"], re.I):
+        return text
+    if re.search(r"\b(?:the|this|a|one)\Z", match["what"], re.I):
+        return None
+    if re.search(r"\bexactly\b", match.group(), re.I):
+        return text if len(text.split()) <= 3 else None
+    return text if BARE.fullmatch(text) else None
+
+
+def _inside(quoted: re.Match[str]) -> str:
+    return next(text for text in quoted.groups() if text)
 
 
 def _unquoted(text: str) -> str | None:
@@ -93,7 +125,7 @@ def _unquoted(text: str) -> str | None:
     if quoted := IN_QUOTES.match(text):
         after = text[quoted.end() :].strip(" .!\n")
         if not after or TAIL.match(" " + after):
-            return next(filter(None, quoted.groups()))
+            return _inside(quoted)
     return TAIL.sub("", text).strip() if TAIL.search(text) else text or None
 
 
@@ -113,7 +145,9 @@ def counting(prompt: str) -> str | None:
         last = 1
     step = int(match["step"] or 1) or 1
     numbers = range(first, last + 1, step) if first <= last else range(first, last - 1, -step)
-    lines = re.search(r"\b(?:per|each|own|new|separate) (?:on )?(?:a )?(?:new )?lines?\b|\blines?\b", prompt, re.I)
+    lines = re.search(
+        r"\b(?:per|each|own|new|separate) (?:on )?(?:a )?(?:new )?lines?\b|\blines?\b", prompt, re.I
+    )
     separator = "\n" if lines else " " if re.search(r"\bspaces?\b", prompt, re.I) else ", "
     return separator.join(map(str, numbers[:MOST_COUNTED]))
 
@@ -152,13 +186,19 @@ class Question:
         return f"{ {'my': 'your', 'your': 'my'}.get(self.owner, 'the') } {self.what}"
 
 
-END = r"(?=[.!?;](?:\s|$)|,?\s+(?:and|but|so)\s+(?:I|my|the|it|you|your|we|please|remember)\b|,\s+(?:please|remember|keep|do|don't|which|so|I)\b|\n|$)"
+END = (
+    r"(?=[.!?;](?:\s|$)|,?\s+(?:and|but|so)\s+(?:I|my|the|it|you|your|we|please|remember)\b|"
+    r",\s+(?:please|remember|keep|do|don't|which|so|I)\b|\n|$)"
+)
 VALUE = rf"(?P<value>[^\n]{{1,300}}?){END}"
 IS = r"(?:\s+(?:is|are|was|were|will\s+be|equals)\b\s*:?|\s*[:=])\s+"
-TOLD = re.compile(rf"\b(?P<owner>my|the|your|our|this)\s+(?P<what>(?:[\w'-]+\s+){{0,4}}?[\w'-]+){IS}{VALUE}", re.I)
+TOLD = re.compile(
+    rf"\b(?P<owner>my|the|your|our|this)\s+(?P<what>(?:[\w'-]+\s+){{0,4}}?[\w'-]+){IS}{VALUE}", re.I
+)
 LABEL = re.compile(rf"(?:^|(?<=\n)|(?<=[.!?] ))(?P<what>[A-Za-z][\w'-]*(?: [\w'-]+){{0,3}})\s*[:=]\s*{VALUE}")
 REMEMBERED = re.compile(
-    rf"\b(?:remember|memori[sz]e|note|keep in mind)\s+(?:the|this|that the|my)\s+(?P<what>(?:[\w'-]+ ){{0,3}}?"
+    r"\b(?:remember|memori[sz]e|note|keep in mind)\s+(?:the|this|that the|my)\s+"
+    r"(?P<what>(?:[\w'-]+ ){0,3}?"
     rf"(?:word|number|code|name|phrase|password|key|colou?r|city|animal))\s*(?:is)?\s*:?\s+{VALUE}",
     re.I,
 )
@@ -172,13 +212,57 @@ NAMED = (
     (re.compile(r"\b[Yy]ou(?: are|'re) (?P<value>[A-Z][\w'-]*(?: [A-Z][\w'-]*)*)"), "your", "name"),
 )
 ASKED = re.compile(
-    r"\b(?:what|which|who|whose|tell me|recall|remind me|repeat|remember|know|give me|state|name)\b[^.!?\n]{0,80}?"
+    r"\b(?:what|which|who|whose|tell me|recall|remind me|repeat|remember|know|give me|state|name)\b"
+    r"[^.!?\n]{0,80}?"
     r"\b(?P<owner>my|the|your|our)\s+(?P<what>(?:[\w'-]+[ ]?){1,6})",
     re.I,
 )
+NO_THINGS = STOP - {"name", "number", "word", "words"}
 BREAK = frozenset(
-    "i you we is are was were that which who in of on at from to for mentioned told said stated given again above "
-    "earlier before please was's and or only exactly as by with called did do does should would s".split()
+    [
+        "i",
+        "you",
+        "we",
+        "is",
+        "are",
+        "was",
+        "were",
+        "that",
+        "which",
+        "who",
+        "in",
+        "of",
+        "on",
+        "at",
+        "from",
+        "to",
+        "for",
+        "mentioned",
+        "told",
+        "said",
+        "stated",
+        "given",
+        "again",
+        "above",
+        "earlier",
+        "before",
+        "please",
+        "was's",
+        "and",
+        "or",
+        "only",
+        "exactly",
+        "as",
+        "by",
+        "with",
+        "called",
+        "did",
+        "do",
+        "does",
+        "should",
+        "would",
+        "s",
+    ]
 )
 
 
@@ -234,12 +318,12 @@ def recall(asked: Question, texts: Iterable[str]) -> str | None:
 def _value(text: str) -> str:
     text = text.strip().rstrip(",")
     if quoted := IN_QUOTES.match(text):
-        return next(filter(None, quoted.groups()))
+        return _inside(quoted)
     return text.strip("*")
 
 
 def _key(what: str) -> frozenset[str]:
-    return frozenset(stem(word) for word in re.findall(r"[\w-]+", what) if word.lower() not in STOP - {"name", "number", "word", "words"})
+    return frozenset(stem(word) for word in re.findall(r"[\w-]+", what) if word.lower() not in NO_THINGS)
 
 
 def _closeness(wanted: frozenset[str], told: frozenset[str]) -> int:
@@ -250,4 +334,5 @@ def _closeness(wanted: frozenset[str], told: frozenset[str]) -> int:
 
 
 def _same_owner(asked: str, told: str) -> bool:
-    return asked == told or (asked in ("the", "our") and told != "your") or (told in ("the", "our") and asked != "your")
+    """Whether it may be one thing: what is `my` may be called `the`, but what is `your` is yours."""
+    return asked == told or ("your" not in (asked, told) and not {asked, told}.isdisjoint(("the", "our")))

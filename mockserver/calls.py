@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,11 +20,13 @@ TAKES_RESULT = re.compile(
     r"^(?:final|structured)_(?:result|answer|output|response)(?:_\w+)?$|^(?:submit|return)_(?:result|answer|output)$"
 )
 SAYS_RESULT = re.compile(
-    r"\bfinal (?:response|result|answer|output)\b|\bends? (?:this|the) conversation\b|\bstructured (?:output|response)\b",
+    r"\bfinal (?:response|result|answer|output)\b|\bends? (?:this|the) conversation\b|"
+    r"\bstructured (?:output|response)\b",
     re.I,
 )
 REFUSES_TOOLS = re.compile(
-    r"\b(?:do not|don't|without|never|no need to)\s+(?:use|using|call|calling|invoke|any)\b[^.]{0,20}\b(?:tools?|functions?)\b",
+    r"\b(?:do not|don't|without|never|no need to)\s+(?:use|using|call|calling|invoke|any)\b"
+    r"[^.]{0,20}\b(?:tools?|functions?)\b",
     re.I,
 )
 
@@ -102,14 +105,17 @@ def _likeliest(tools: Sequence[Tool], prompt: str) -> Tool:
 
 def _wish(tool: Tool, prompt: str) -> _Wish:
     said = mentions(prompt)
-    asked = stems(prompt) | arithmetic(prompt)
+    sums = arithmetic(prompt)
+    asked = stems(prompt) | sums
     members = tool.schema.get("properties", {})
     own = stems(tool.name) & asked
     # Places and names that a description gives as examples, and the words for arguments, are no wish.
     examples = stems(" ".join([*mentions(tool.description).names, *members]))
     other = (stems(tool.description) & asked) - own - examples
     named = "_" in tool.name and said.has(tool.name)
-    return _Wish(tool, frozenset(own or other), 2 * len(own) + len(other) + 10 * named, named)
+    # All words of a calculation are one wish: `add` and `calculator` are not both wanted for it.
+    words = frozenset("sum" if word in sums else word for word in own or other)
+    return _Wish(tool, words, 2 * len(own) + len(other) + 10 * named, named)
 
 
 def _calls_of(tool: Tool, prompt: str, said: str) -> list[ToolCall]:
@@ -128,11 +134,11 @@ def _call(tool: Tool, said: Mentions) -> ToolCall:
 
 def _not_made(wanted: Sequence[ToolCall], made: Sequence[ToolCall], parallel: bool) -> list[ToolCall]:
     """The wanted calls whose tool was not called yet; one after the other when they may not be parallel."""
-    times = {call.name: sum(other.name == call.name for other in made) for call in made}
+    times = Counter(call.name for call in made)
     left = []
     for call in wanted:
-        if times.get(call.name, 0) and (not parallel or call.name in times):
-            times[call.name] -= 0 if parallel else 1
-            continue
-        left.append(call)
+        if times[call.name]:
+            times[call.name] -= not parallel
+        else:
+            left.append(call)
     return left

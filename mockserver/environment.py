@@ -153,8 +153,9 @@ def _line(name: str, value: str | None, shell: str) -> str:
 
 
 def _dotenv(value: str) -> str:
-    # `docker run --env-file` keeps quotes, so there are none where none are needed.
+    # `docker run --env-file` keeps quotes, so there are none where none are needed. In single ones every
+    # reader leaves `$` and `#` alone.
     if PLAIN.fullmatch(value):
         return value
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
-    return f'"{escaped}"'
+    quote = "'" if "'" not in value else '"'
+    return f"{quote}{value}{quote}"

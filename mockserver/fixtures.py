@@ -35,7 +35,9 @@ def mock_servers() -> Iterator[Any]:
 
 
 @pytest.fixture
-def mock_provider(request: pytest.FixtureRequest, mock_servers: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def mock_provider(
+    request: pytest.FixtureRequest, mock_servers: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Any]:
     """A `mockserver.provider.MockProvider` of this test's own; the environment points clients at it.
 
     Unscripted requests go to the simulated model. A script that was made and not used fails

@@ -23,18 +23,68 @@ DEEP, DEEPEST = 5, 40
 LARGEST = 10_000
 """Values in one instance, and characters in one string, at most."""
 
-PLACES = set(map(stem, "city location place town country destination origin region area address capital".split()))
-PEOPLE = set(map(stem, "name person author customer recipient sender patient guest owner contact".split()))
-DAYS = set(map(stem, "date day when deadline".split()))
+PLACES = set(
+    map(
+        stem,
+        [
+            "city",
+            "location",
+            "place",
+            "town",
+            "country",
+            "destination",
+            "origin",
+            "region",
+            "area",
+            "address",
+            "capital",
+        ],
+    )
+)
+PEOPLE = set(
+    map(
+        stem,
+        [
+            "name",
+            "person",
+            "author",
+            "customer",
+            "recipient",
+            "sender",
+            "patient",
+            "guest",
+            "owner",
+            "contact",
+        ],
+    )
+)
+DAYS = set(map(stem, ["date", "day", "when", "deadline"]))
 TIMES = {stem("time")}
-UNITS = set(map(stem, "unit units currency".split()))
-EMAILS = set(map(stem, "email mail".split()))
-URLS = set(map(stem, "url uri link website href".split()))
-FORMULAS = set(map(stem, "expression formula calculation equation".split()))
-CODES = set(map(stem, "id code number order sku reference ticket key account serial version".split()))
-WHOLE = set(map(stem, "query question prompt message text input request".split()))
-FROM = set(map(stem, "from origin source departure start".split()))
-TO = set(map(stem, "to destination target arrival end".split()))
+UNITS = set(map(stem, ["unit", "units", "currency"]))
+EMAILS = set(map(stem, ["email", "mail"]))
+URLS = set(map(stem, ["url", "uri", "link", "website", "href"]))
+FORMULAS = set(map(stem, ["expression", "formula", "calculation", "equation"]))
+CODES = set(
+    map(
+        stem,
+        [
+            "id",
+            "code",
+            "number",
+            "order",
+            "sku",
+            "reference",
+            "ticket",
+            "key",
+            "account",
+            "serial",
+            "version",
+        ],
+    )
+)
+WHOLE = set(map(stem, ["query", "question", "prompt", "message", "text", "input", "request"]))
+FROM = set(map(stem, ["from", "origin", "source", "departure", "start"]))
+TO = set(map(stem, ["to", "destination", "target", "arrival", "end"]))
 
 UNIONS = 64
 """Branches that are looked at, at most, where two unions meet."""
@@ -316,7 +366,9 @@ class _Filler:
         made += given[: most - len(made)]
         if "contains" in schema:
             times = max(_int(schema.get("minContains"), 1), 0)
-            made += [self.make(_merged(self.resolve(items), self.resolve(schema["contains"])), key, depth + 1)] * times
+            made += [
+                self.make(_merged(self.resolve(items), self.resolve(schema["contains"])), key, depth + 1)
+            ] * times
         usual = 0 if items is False or depth > DEEP or (self.choice and not fewest) else 1
         while len(made) < min(max(fewest, usual), most) and self.left > 0:
             value = self.make(items, key, depth + 1)
@@ -330,6 +382,7 @@ class _Filler:
         whole = self.resolve(items)
         if "enum" in whole:
             return [value for value in _list(whole["enum"]) if self.says(value)]
+        found: list[Any]
         if _kind(whole) == "string":
             found = [text for text in self.texts(whole, key, False) if _may_be(text, whole)]
         elif _kind(whole) in ("integer", "number"):
@@ -419,8 +472,8 @@ class _Filler:
         found = [named] if named else []
         if "pattern" in schema:
             numbers = map(str, said.numbers)
-            words = said.text.split()
-            return [*found, *said.codes, *said.quoted, *said.names, *numbers, *said.dates, *said.times, *words]
+            rest = [*numbers, *said.dates, *said.times, *said.text.split()]
+            return [*found, *said.codes, *said.quoted, *said.names, *rest]
         words = {stem(word) for word in re.sub(r"(?<=[a-z])(?=[A-Z])|[_-]", " ", key).split()}
         for preposition, keys in (("from", FROM), ("to", TO)):
             if words & keys:
@@ -433,7 +486,7 @@ class _Filler:
             (DAYS, said.whens),
             (TIMES, said.times),
             (PLACES, said.places),
-            (PEOPLE, said.names),
+            (PEOPLE, said.people),
             (CODES, [*said.codes, *map(str, said.numbers)]),
         ):
             if words & keys and values:
@@ -449,7 +502,7 @@ def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, An
     """A schema for what fits both."""
     both = dict(one)
     for key, value in other.items():
-        mine = both.get(key)
+        mine: Any = both.get(key)
         if key not in both:
             both[key] = value
         elif key == "properties":
@@ -499,7 +552,13 @@ def _kind(schema: Mapping[str, Any]) -> str:
 
 
 def _is(value: Any, kind: str) -> bool:
-    kinds: dict[str, Any] = {"string": str, "boolean": bool, "object": dict, "array": list, "null": type(None)}
+    kinds: dict[str, Any] = {
+        "string": str,
+        "boolean": bool,
+        "object": dict,
+        "array": list,
+        "null": type(None),
+    }
     if kind in kinds:
         return isinstance(value, kinds[kind])
     return isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -563,7 +622,9 @@ def _plain_number(schema: Mapping[str, Any], kind: str) -> int | float:
 
 
 def _bound(schema: Mapping[str, Any], *keys: str) -> Fraction | None:
-    given = [schema[key] for key in keys if isinstance(schema.get(key), (int, float)) and schema[key] is not True]
+    given = [
+        schema[key] for key in keys if isinstance(schema.get(key), (int, float)) and schema[key] is not True
+    ]
     given = [value for value in given if value is not False]
     if not given:
         return None

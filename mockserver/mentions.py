@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from .words import STOP, gist, stem, topic
+from .words import STOP, gist, stem, topics
 
 __all__ = ["Mentions", "mentions"]
 
@@ -17,7 +17,8 @@ QUOTED = re.compile(r"“([^”]{1,500})”|\"([^\"\n]{1,500})\"|`([^`\n]{1,500}
 NUMBER = re.compile(r"(?<![\w.-])[-−]?\d+(?:,\d{3})*(?:\.\d+)?(?!\w|\.\d|-[\dA-Z])")
 CODE = re.compile(r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*(?![\w-])")
 NAME = re.compile(
-    r"(?<!\w)[^\W\d_a-z][\w'’]*(?:[ -](?:(?:de|da|del|la|von|van|of|the) )?[^\W\d_a-z][\w'’]*)*(?:, [A-Z]{2}\b)?"
+    r"(?<!\w)[^\W\d_a-z][\w'’]*"
+    r"(?:[ -](?:(?:de|da|del|la|von|van|of|the) )?[^\W\d_a-z][\w'’]*)*(?:, [A-Z]{2}\b)?"
 )
 DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 DATE_TIME = re.compile(r"\b\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})\b")
@@ -43,12 +44,78 @@ BETWEEN = re.compile(
     r"\s*(?:,|&|\band\b|,\s*and\b)\s*(?:\b(?:in|at|for|of|to|from|near|also|then|the)\b\s*)*", re.I
 )
 
+OPERATORS = {
+    r"\bplus\b": "+",
+    r"\bminus\b": "-",
+    r"\b(?:times|multiplied by)\b": "*",
+    r"\bdivided by\b": "/",
+}
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+ARTICLES = ("The ", "A ", "An ", "I ")
+PLACED = re.compile(r"\b(?:in|at|near|from|to|for)\s+(?:the\s+)?$", re.I)
 NO_NAMES = frozenset(
-    """monday tuesday wednesday thursday friday saturday sunday january february march april june july august
-    september october november december json api csv xml html url http ok celsius fahrenheit kelvin respond
-    describe explain call extract generate create compute calculate translate summarize search check book send add
-    multiply count repeat remember compare draw plan order tell ask using given imagine consider suppose""".split()
+    [
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "january",
+        "february",
+        "march",
+        "april",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "json",
+        "api",
+        "csv",
+        "xml",
+        "html",
+        "url",
+        "http",
+        "ok",
+        "celsius",
+        "fahrenheit",
+        "kelvin",
+        "respond",
+        "describe",
+        "explain",
+        "call",
+        "extract",
+        "generate",
+        "create",
+        "compute",
+        "calculate",
+        "translate",
+        "summarize",
+        "search",
+        "check",
+        "book",
+        "send",
+        "add",
+        "multiply",
+        "count",
+        "repeat",
+        "remember",
+        "compare",
+        "draw",
+        "plan",
+        "order",
+        "tell",
+        "ask",
+        "using",
+        "given",
+        "imagine",
+        "consider",
+        "suppose",
+    ]
 )
 
 
@@ -98,7 +165,9 @@ class Mentions:
         for match in NAME.finditer(self.text):
             start, name = match.start(), match.group()
             first = _begins_sentence(self.text, start)
-            while name and _plain(name.split()[0]):
+            while (
+                name and _plain(name.split()[0]) and (first or " " not in name or name.startswith(ARTICLES))
+            ):
                 rest = name.partition(" ")[2]
                 start, name, first = match.end() - len(rest), rest, False
             while name and _plain(name.split()[-1]):
@@ -111,12 +180,26 @@ class Mentions:
     def places(self) -> list[str]:
         """Names; without any, what follows `in`, `at`, `for` and the like."""
         if self.names:
-            return self.names
+            return self._names_by(lambda placed: not placed)
         after = (
             " ".join(word for word in phrase.split() if word.lower() not in STOP and not WHEN.fullmatch(word))
             for phrase in AFTER_IN.findall(self.text)
         )
         return _once(phrase for phrase in after if phrase)
+
+    @cached_property
+    def people(self) -> list[str]:
+        """Names, those that stand where a place would come last."""
+        return self._names_by(lambda placed: placed)
+
+    def _names_by(self, late: Callable[[bool], bool]) -> list[str]:
+        if self.chosen is not None:
+            return self.names
+        spans = [
+            (late(PLACED.search(self.text, 0, at[0]) is not None) + at[2], name)
+            for at, name in self.name_spans
+        ]
+        return _once(name for _, name in sorted(spans, key=lambda span: span[0]))
 
     @cached_property
     def dates(self) -> list[str]:
@@ -165,11 +248,14 @@ class Mentions:
 
     @cached_property
     def formulas(self) -> list[str]:
-        return _once(found.strip() for found in FORMULA.findall(self.text))
+        text = self.text
+        for words, sign in OPERATORS.items():
+            text = re.sub(words, sign, text, flags=re.I)
+        return _once(found.strip() for found in FORMULA.findall(text))
 
     @cached_property
     def topic(self) -> str:
-        return topic(self.text)
+        return " ".join(topics(self.text)[:4])
 
     @cached_property
     def json(self) -> list[Any]:
@@ -190,7 +276,7 @@ class Mentions:
         return bool(words) and re.search(rf"(?<!\w){pattern}(?!\w)", self.text, re.I) is not None
 
     def after(self, name: str) -> str | None:
-        """What the text gives under a name: `order id: 17`, `unit = celsius`, `days is 3`; None if nothing."""
+        """What the text gives under a name: `order id: 17`, `unit = celsius`, `days is 3`; else None."""
         words = _words_of(name)
         if not words:
             return None

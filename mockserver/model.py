@@ -36,7 +36,16 @@ from .mentions import mentions
 from .tokens import count, count_call, count_text, split
 from .vision import Picture, UnreadableMedia, look
 
-__all__ = ["Ability", "BrokenSchema", "UnknownTool", "UnreadableMedia", "count", "count_text", "reply", "split"]
+__all__ = [
+    "Ability",
+    "BrokenSchema",
+    "UnknownTool",
+    "UnreadableMedia",
+    "count",
+    "count_text",
+    "reply",
+    "split",
+]
 
 SHOWN = 2000
 """Characters of a tool's result that an answer repeats at most."""
@@ -62,7 +71,8 @@ def reply(turn: Turn, seed: int, ability: Ability) -> tuple[Reply, ...]:
     prompt_tokens = count(turn)
     called = scene.calls()
     return tuple(
-        _reply(scene, called, f"{_wording(turn, seed)} {place}", ability, prompt_tokens) for place in range(turn.n)
+        _reply(scene, called, f"{_wording(turn, seed)} {place}", ability, prompt_tokens)
+        for place in range(turn.n)
     )
 
 
@@ -141,7 +151,7 @@ class _Scene:
 
     @cached_property
     def round(self) -> tuple[Message, ...]:
-        """The messages since the user spoke last, from that one on: the question and the calls made for it."""
+        """What the user said last, and the calls and results since."""
         messages = self.turn.messages
         at = len(messages) - len(self.since_answer) if self.results else len(messages)
         start = next((i for i in range(at, 0, -1) if messages[i - 1].role == "user"), 0)
@@ -234,6 +244,8 @@ class _Scene:
             if isinstance(value, dict) and "$schema" not in value and "properties" not in value:
                 return value
         keys = _keys(self.prompt) or ["answer"]
+        # The names of members are no values for them.
+        said = mentions(re.sub("|".join(rf"[\"'`“]{re.escape(key)}[\"'`”]" for key in keys), "", self.said))
         return instance({"type": "object", "properties": {key: {} for key in keys}, "required": keys}, said)
 
     def words(self, variant: str) -> str:
@@ -275,14 +287,11 @@ class _Scene:
         return f"{thing[:1].upper()}{thing[1:]} is {value}."
 
     def seen(self) -> str | None:
-        """What the images of this round show; for a question about an image that is not there, just that."""
+        """What the media of this round show; for a question about an image that is not there, just that."""
         asking = _about_picture(self.prompt)
-        pictures = [media for media in self.media if media.kind == "image"]
-        if not pictures:
-            if asking and not self.media:
-                return "There is no image in this conversation, so I cannot tell what it shows."
-            return " ".join(self.describe(media) for media in self.media if media in tuple(_media(self.round))) or None
-        if not asking and not any(media in pictures for media in _media(self.round)):
+        if asking and not any(media.kind == "image" for media in self.media):
+            return "There is no image in this conversation, so I cannot tell what it shows."
+        if not asking and not any(_media(self.round)):
             return None
         if self.drawn and _only(self.prompt):
             return "\n".join(self.drawn)
@@ -291,7 +300,9 @@ class _Scene:
     def describe(self, media: Media) -> str:
         """A sentence on an image or a document."""
         if media.url is not None:
-            return f"The {media.kind} at {media.url} is not part of the conversation, and I open no addresses."
+            return (
+                f"The {media.kind} at {media.url} is not part of the conversation, and I open no addresses."
+            )
         if media.kind != "image":
             text = _written(media)
             name = media.name or f"the {media.kind}"
@@ -354,12 +365,18 @@ def _plain(value: Any) -> str:
 
 
 def _about_picture(prompt: str) -> bool:
-    return re.search(r"\b(?:image|picture|photo|photograph|screenshot|drawing|drawn)s?\b", prompt, re.I) is not None
+    return (
+        re.search(r"\b(?:image|picture|photo|photograph|screenshot|drawing|drawn)s?\b", prompt, re.I)
+        is not None
+    )
 
 
 def _only(prompt: str) -> bool:
     """Whether the bare value is wanted, without a sentence around it."""
-    return re.search(r"\b(?:only|just|nothing else|nothing but|one word|single word)\b", prompt, re.I) is not None
+    return (
+        re.search(r"\b(?:only|just|nothing else|nothing but|one word|single word)\b", prompt, re.I)
+        is not None
+    )
 
 
 def _keys(prompt: str) -> list[str]:
@@ -369,5 +386,8 @@ def _keys(prompt: str) -> list[str]:
         return []
     if quoted := [text for text in said.quoted if re.fullmatch(r"[A-Za-z_][\w-]*", text)]:
         return quoted
-    match = re.search(r"\b(?:keys?|fields?|members?|propert(?:y|ies))[:\s]+([\w-]+(?:(?:,\s*(?:and\s+)?|\s+and\s+)[\w-]+)*)", said.text)
+    match = re.search(
+        r"\b(?:keys?|fields?|members?|propert(?:y|ies))[:\s]+([\w-]+(?:(?:,\s*(?:and\s+)?|\s+and\s+)[\w-]+)*)",
+        said.text,
+    )
     return re.split(r",\s*(?:and\s+)?|\s+and\s+", match[1]) if match else []

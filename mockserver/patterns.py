@@ -8,7 +8,14 @@ from __future__ import annotations
 
 __all__ = ["example"]
 
-CLASSES = {"d": "0123456789", "w": "abcdefghijklmnopqrstuvwxyz0123456789_", "s": " ", "D": "a", "W": "-", "S": "a"}
+CLASSES = {
+    "d": "0123456789",
+    "w": "abcdefghijklmnopqrstuvwxyz0123456789_",
+    "s": " ",
+    "D": "a",
+    "W": "-",
+    "S": "a",
+}
 LITERALS = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "0": "\0"}
 ANY = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -_.,:;!?'\"#$%&()*+/<=>@[]^`{|}~\\"
 UNBOUNDED = 1 << 30
@@ -17,7 +24,7 @@ LONGEST = 10_000
 
 
 def example(pattern: str, more: int = 0) -> str | None:
-    """A string that fits, `more` repetitions above the fewest where any are allowed; None if none is found."""
+    """A string that fits, with `more` repetitions than the fewest where allowed; None if none is found."""
     try:
         return _Reader(pattern, more).whole()
     except (_Unknown, RecursionError):
@@ -114,7 +121,11 @@ class _Reader:
             if not char:
                 raise _Unknown("class without end")
             chars = self.escaped() if char == "\\" else char
-            if self.peek() == "-" and self.pattern[self.at + 1 : self.at + 2] not in ("]", "") and len(chars) == 1:
+            if (
+                self.peek() == "-"
+                and self.pattern[self.at + 1 : self.at + 2] not in ("]", "")
+                and len(chars) == 1
+            ):
                 self.at += 1
                 last = self.take()
                 last = self.escaped() if last == "\\" else last

@@ -6,7 +6,7 @@ import re
 import zlib
 
 from .asked import is_greeting
-from .words import subject, topic
+from .words import topics
 
 __all__ = ["about", "reasoning"]
 
@@ -19,45 +19,43 @@ GREETINGS = (
 OPENINGS = (
     "Here is what can be said about {topic}.",
     "Let me take {topic} step by step.",
-    "There is more to {topic} than it seems at first.",
+    "There is more to {topic} than meets the eye.",
     "A short answer about {topic} follows.",
 )
 BODIES = (
-    "{Word} is a good place to begin, because the rest depends on it.",
-    "An example makes {word} easier to see than any definition.",
+    "It is sensible to begin with {word}, because the rest depends on it.",
+    "An example makes it easier to see {word} than any definition.",
     "It helps to ask what would change without {word}.",
-    "Many people notice {word} first and look for its cause later.",
-    "With time {word} becomes familiar, and the details start to matter.",
-    "What is true of {word} in general may fail in a single case.",
-    "Those who work with {word} every day tend to keep it simple.",
-    "Seen from the other side, {word} answers a question of its own.",
+    "Many people notice {word} first and look for causes later.",
+    "With time {word} will become familiar, and details start to matter.",
+    "What holds for {word} in general may fail in a single case.",
+    "Those who work with {word} every day tend to keep things simple.",
+    "Seen from the other side, {word} may answer a question of its own.",
 )
 CLOSINGS = (
-    "In short, {topic} is best understood one part at a time.",
+    "In short, one part at a time is the best way to understand {topic}.",
     "That is the heart of {topic}; ask on if a part is unclear.",
-    "Taken together, this is what {topic} comes down to.",
+    "Taken together, this is what {topic} may come down to.",
     "So much for {topic}, in a few words.",
 )
 
 
 def about(prompt: str, variant: str, words: int = 0) -> str:
     """A few sentences about the prompt, or as many as it takes for `words` words."""
-    if is_greeting(prompt):
-        return _pick(GREETINGS, variant, "greeting")
-    names = subject(prompt)[:12] or ["that"]
-    whole = topic(prompt) or "that"
+    if is_greeting(prompt) or not prompt.strip():
+        return _pick(GREETINGS, variant)
+    names = topics(prompt)[:12] or ["that"]
+    whole = " and ".join(names[:2])
     sentences = [_pick(OPENINGS, variant, prompt).format(topic=whole)]
-    closing = _pick(CLOSINGS, variant, prompt).format(topic=whole)
+    closing = _pick(CLOSINGS, variant, prompt, "end").format(topic=whole)
     start = _number(variant, prompt)
     written = len(f"{sentences[0]} {closing}".split())
     turn = 0
     while turn < min(len(names), 3) or written < words:
-        word = names[turn % len(names)]
-        # Seven is prime to the number of bodies and one off it, so that they come in an order of their own.
-        body = BODIES[(start + turn * 7 + turn // len(BODIES)) % len(BODIES)]
-        sentence = body.format(word=word, Word=word[:1].upper() + word[1:])
-        sentences.append(sentence)
-        written += len(sentence.split())
+        # Five steps at a time meet all eight sentences, and a new word at each round.
+        word = names[(turn + turn // len(BODIES)) % len(names)]
+        sentences.append(BODIES[(start + turn * 5) % len(BODIES)].format(word=word))
+        written += len(sentences[-1].split())
         turn += 1
     sentences.append(closing)
     paragraphs = [sentences[at : at + 6] for at in range(0, len(sentences), 6)]
@@ -68,7 +66,7 @@ def reasoning(prompt: str, plan: str) -> str:
     """The trace before an answer: what was asked, and what the answer will do."""
     first = re.split(r"(?<=[.!?])\s", prompt.strip(), maxsplit=1)[0]
     asked = f'The user says: "{first[:120]}".' if first else "The user says nothing in words."
-    return f"{asked} The subject is {topic(prompt) or 'open'}. {plan}"
+    return f"{asked} {plan}"
 
 
 def _pick(options: tuple[str, ...], *keys: str) -> str:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MockProvider", "Servers"]
 
-RUNTIME, MANTLE, PUTER = "bedrock-runtime", "bedrock-mantle", "puter"
+RUNTIME, MANTLE = "bedrock-runtime", "bedrock-mantle"
+SHOWN_CHARACTERS = 200
 
 
 class Servers:
@@ -126,9 +127,10 @@ class MockProvider:
         reason: Any = finish or ("tool_calls" if tool_calls else "stop")
         self._add(Step(reply=Reply(tuple(parts), reason)))
 
-    def fail(self, error: str, *, times: int = 1) -> None:
+    def fail(self, error: str, *, times: int = 1, after_events: int | None = None) -> None:
         """The next `times` answers: the error of this contract name, as each API tells it.
 
+        With `after_events` the answer is a stream that breaks off with the error after so many events.
         Raises ValueError for a name that no contract has; it lists those there are.
         """
         known = {name for each in self._running.mock.specs.contracts.values() for name in each.failures}
@@ -141,11 +143,11 @@ class MockProvider:
                 f"all: {', '.join(sorted(known))}"
             )
         for _ in range(times):
-            self._add(Step(fail=error))
+            self._add(Step(fail=error, after_events=after_events))
 
     def cut(self, *, after_events: int) -> None:
         """The next answer's stream ends after so many events, in the middle; those events arrive."""
-        self._add(Step(cut=after_events))
+        self._add(Step(after_events=after_events))
 
     def _add(self, step: Step) -> None:
         self._made.append(step)
@@ -175,9 +177,23 @@ class MockProvider:
             return None
         lines = [f"{len(unused)} of {len(self._made)} scripted answers were never asked for:"]
         lines += [f"  {step}" for step in unused]
-        if entries:
-            lines.append(f"{len(entries)} requests came; the last:")
-            lines += [f"  {entry.line()}" for entry in entries[-3:]]
-        else:
-            lines.append(f"no request came to {self.url()}; is the client pointed elsewhere?")
-        return "\n".join(lines)
+        if not entries:
+            return "\n".join([*lines, f"no request came to {self.url()}; is the client pointed elsewhere?"])
+        taken = sum(entry.scripted for entry in entries)
+        lines.append(f"requests that came: {len(entries)}, with a scripted answer: {taken}; the nearest:")
+        return "\n".join([*lines, *_shown(_nearest(entries))])
+
+
+def _nearest(entries: Sequence[Entry]) -> Entry:
+    """Of these the request that a script could best have answered: a completion that none did, the last one."""
+    return max(
+        enumerate(entries), key=lambda each: (not each[1].scripted, each[1].turn is not None, each[0])
+    )[1]
+
+
+def _shown(entry: Entry) -> list[str]:
+    lines = [f"  {entry.line()}"]
+    if entry.turn is not None and entry.turn.messages:
+        last = entry.turn.messages[-1]
+        lines.append(f"  {last.role}: {last.text[:SHOWN_CHARACTERS]!r}")
+    return lines

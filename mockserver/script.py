@@ -11,12 +11,13 @@ from conformance.values import Reply, Text, Turn, Usage
 class Step:
     """One scripted answer: a reply, an error by its contract name, or an answer that is cut.
 
-    `cut` alone lets the simulated model answer and ends the connection after so many events.
+    `after_events` lets the simulated model begin a stream, of which so many events arrive: then
+    the error comes, or without `fail` the connection ends.
     """
 
     reply: Reply | None = None
     fail: str | None = None
-    cut: int | None = None
+    after_events: int | None = None
 
     def counted(self, turn: Turn) -> Reply:
         """The scripted reply with the tokens it would have cost."""
@@ -32,9 +33,10 @@ class Step:
 
     def __str__(self) -> str:
         if self.fail is not None:
-            return f"fail({self.fail!r})"
+            after = "" if self.after_events is None else f", after_events={self.after_events}"
+            return f"fail({self.fail!r}{after})"
         if self.reply is not None:
             calls = [call.name for call in self.reply.tool_calls]
             text = "".join(part.text for part in self.reply.parts if isinstance(part, Text))
             return f"reply({text!r}{f', tool_calls={calls}' if calls else ''})"
-        return f"cut(after_events={self.cut})"
+        return f"cut(after_events={self.after_events})"

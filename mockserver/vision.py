@@ -70,9 +70,7 @@ def measure(data: bytes) -> Picture:
     except (struct.error, IndexError) as error:
         raise UnreadableMedia(f"image: its header is cut off after {len(data)} bytes") from error
     if not found.width or not found.height:
-        raise UnreadableMedia(
-            f"image: expected sides of 1 pixel or more, got {found.width} x {found.height}"
-        )
+        raise UnreadableMedia(f"image: expected sides of 1 pixel or more, got {found.width} x {found.height}")
     return found
 
 
@@ -115,7 +113,7 @@ def _png_chunks(data: bytes) -> tuple[tuple[int, int, bool], bytes, bytes, bytes
         wanted = struct.pack(">I", zlib.crc32(name + body))
         if check != wanted:
             raise UnreadableMedia(
-                f"png: checksum of {name!r} at byte {at}: expected {wanted.hex()}, got {check.hex() or 'none'}"
+                f"png: checksum of {name!r} at byte {at}: expected {wanted.hex()}, got {check.hex()}"
             )
         if name == b"IDAT":
             packed.append(body)
@@ -191,9 +189,7 @@ def _samples(row: bytearray, depth: int, kind: int, count: int) -> bytes:
     # A palette's samples are places in it; the others are shades, stretched to a byte.
     stretch = 1 if kind == 3 else 255 // ((1 << depth) - 1)
     mask = (1 << depth) - 1
-    samples = [
-        (byte >> shift & mask) * stretch for byte in row for shift in range(8 - depth, -1, -depth)
-    ]
+    samples = [(byte >> shift & mask) * stretch for byte in row for shift in range(8 - depth, -1, -depth)]
     return bytes(samples[:count])
 
 
