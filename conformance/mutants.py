@@ -153,6 +153,7 @@ def break_rule(
     specs: Specs, target: Target, contract: Contract, rule: Rule, clean: Run, folder: Path
 ) -> Mutant:
     """Asks the rule's probe of a mock that breaks the rule, and judges every rule of that probe."""
+    target = replace(target, endpoint=_space(target, rule.name))
     run = Run(specs, [target], folder / f"{contract.id}-{rule.id}".replace("/", "_"), ((BREAK, rule.name),))
     try:
         own = run.judge(target, contract, rule)
@@ -169,6 +170,12 @@ def break_rule(
         return Mutant(rule, own, tuple(others))
     finally:
         run.close()
+
+
+def _space(target: Target, name: str) -> str:
+    """The endpoint with a space of its own in the mock, so that no mutant spends another's quota."""
+    base = target.endpoint.removesuffix(target.provider.prefix)
+    return f"{base}/@{name.replace('/', '_').replace(':', '_')}{target.provider.prefix}"
 
 
 def matrix(outcome: Outcome) -> Iterator[str]:

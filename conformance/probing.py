@@ -126,7 +126,7 @@ def build(
     content_types = contract.request.get("content_types")
     if contract.request.get("body") is not None:
         headers.setdefault("Content-Type", content_types[0] if content_types else "application/json")
-    headers, body = _credentials(said.get("auth", "right"), target, headers, body)
+    headers, body = _credentials(said.get("auth", "right"), contract, target, headers, body)
     headers = {**headers, **said.get("headers", {})}
     if "text" in said:
         raw = said["text"].encode()
@@ -168,15 +168,15 @@ def _path(contract: Contract, model: str | None) -> str:
 
 
 def _credentials(
-    which: str, target: Target, headers: dict[str, str], body: Any
+    which: str, contract: Contract, target: Target, headers: dict[str, str], body: Any
 ) -> tuple[dict[str, str], Any]:
-    said = target.provider.said["key"]
+    said = {**target.provider.said["key"], **contract.said.get("key", {})}
     if which == "none":
         return headers, body
     key = target.key if which == "right" else said.get("wrong", {}).get(which)
     if key is None:
         raise CannotAsk(f"{target.provider.id} has no {which} key to show")
-    if "body" in said and isinstance(body, Mapping):
+    if said.get("body") is not None and isinstance(body, Mapping):
         body, _ = change(body, said["body"], key)
         return headers, body
     return {**headers, **{name: value.replace("{key}", key) for name, value in said["send"].items()}}, body
