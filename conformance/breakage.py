@@ -1,7 +1,7 @@
 """A reply, an exchange or its bytes, broken on purpose: each rule's counterexample.
 
 Operations stand in YAML under `broken_by`; the implied rules get theirs from the contract's
-schemas. An operation that changes nothing is an error: it proves nothing.
+schemas. An operation that changes nothing in an exchange or in its bytes is an error: it proves nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ class Unbroken(ValueError):
 
 
 def broken_turn(turn: Turn, operations: Sequence[Operation]) -> Turn:
-    """The turn as a model sees it that does not look at some of its members."""
+    """The turn as a model sees it that does not look at some of its members.
+
+    A turn without them stays as it is: of a probe's steps, often only the last has them.
+    """
     for operation in operations:
         for name in operation.get("reply", {}).get("ignore", ()):
             turn = _IGNORE[name](turn)
@@ -79,7 +82,7 @@ _IGNORE: Mapping[str, Callable[[Turn], Turn]] = {
 
 
 def broken_reply(reply: Reply, operations: Sequence[Operation]) -> Reply:
-    """The reply, changed as the operations of level `reply` say."""
+    """The reply, changed as the operations of level `reply` say; one without what they change stays as it is."""
     for operation in operations:
         reply = _break_reply(reply, operation.get("reply", {}))
     return reply

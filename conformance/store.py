@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -75,21 +76,23 @@ def request_from_dict(said: Mapping[str, Any]) -> Request:
 
 
 class Redactor:
-    """Replaces keys wherever they stand, echoes included, by the names of their variables."""
+    """Replaces keys wherever they stand, echoes included, by the names of their variables.
+
+    A key is found as it is, and with any of its characters escaped: as JSON may, as a URL, as HTML.
+    """
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
-        self._secrets: list[tuple[bytes, bytes]] = []
-        for secret, name in secrets.items():
-            if len(secret) < STILL_A_SECRET:
-                continue
-            forms = {secret, json.dumps(secret)[1:-1], secret.replace("/", "\\/"), _percent(secret)}
-            for form in sorted(forms, key=len, reverse=True):
-                self._secrets.append((form.encode(), f"${name}".encode()))
+        # The longest first: a key may begin with another one.
+        self._secrets = [
+            (re.compile(b"".join(map(_any_form, secret))), f"${name}".encode())
+            for secret, name in sorted(secrets.items(), key=lambda each: -len(each[0]))
+            if len(secret) >= STILL_A_SECRET
+        ]
 
     def data(self, data: bytes) -> bytes:
         """The bytes without keys."""
         for secret, name in self._secrets:
-            data = data.replace(secret, name)
+            data = secret.sub(name, data)
         return data
 
     def text(self, text: str) -> str:
@@ -122,40 +125,47 @@ class Redactor:
                 response.status,
                 self.headers(response.headers),
                 chunks,
-                problem=response.problem,
+                problem=None if response.problem is None else self.text(response.problem),
                 ending=response.ending,
             )
         failure = None if exchange.failure is None else self.text(exchange.failure)
         return Exchange(request, response, failure, exchange.truth)
 
 
-def _percent(secret: str) -> str:
-    from urllib.parse import quote
-
-    return quote(secret, safe="")
+def _any_form(character: str) -> bytes:
+    """A pattern of the ways in which a character of a key is written."""
+    if character.isascii() and character.isalnum():
+        return re.escape(character.encode())
+    raw, code = re.escape(character.encode()), f"{ord(character):x}".encode()
+    percent = b"".join(b"%%(?:25)?%02x" % byte for byte in character.encode())
+    escapes = (rb"\\*" + raw, percent, rb"\\+u0*" + code, rb"\\+x" + code, b"&#x0*" + code + b";")
+    return b"(?:" + escapes[0] + b"|(?i:" + b"|".join(escapes[1:]) + b"|&#0*%d;))" % ord(character)
 
 
 def again(target: Target, exchange: Exchange) -> str:
     """A curl line that asks the same once more; the key is a variable."""
-    request = exchange.request
+    request, variable = exchange.request, target.key_variable
     words = ["curl", "-sS", "-i", "-X", request.method]
     for name, value in request.headers:
-        words += ["-H", _quoted(f"{name}: {value}")]
+        words += ["-H", _quoted(f"{name}: {value}", variable)]
     if request.body:
+        if request.header("content-type") is None:
+            words += ["-H", "Content-Type:"]
         body = text_or_base64(request.body)
         if "text" in body and len(request.body) < 8000:
-            words += ["--data-binary", _quoted(body["text"])]
+            words += ["--data-raw", _quoted(body["text"], variable)]
         else:
             words += ["--data-binary", "@body.json"]
-    return " ".join([*words, f'"{target.endpoint}{request.target}"'])
+    return " ".join([*words, _quoted(f"{target.endpoint}{request.target}", variable)])
 
 
-def _quoted(text: str) -> str:
-    """Quoted for a shell, so that $VARIABLES are still filled in."""
-    if "$" not in text:
+def _quoted(text: str, variable: str) -> str:
+    """Quoted for a shell, so that nothing but the key's variable is filled in."""
+    if f"${variable}" not in text:
         return shlex.quote(text)
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("`", "\\`")
-    return f'"{escaped}"'
+    if not re.search(rf'[\\"`!]|\${variable}\w|\$(?!{variable})', text):
+        return f'"{text}"'
+    return f'"${variable}"'.join(shlex.quote(piece) if piece else "" for piece in text.split(f"${variable}"))
 
 
 class Store:
