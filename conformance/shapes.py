@@ -7,7 +7,7 @@ between versions and never reach a report.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -46,7 +46,7 @@ ABSENT = _Absent()
 """What a Mismatch got where there was nothing."""
 
 
-def pointer(parts: list[str | int]) -> str:
+def pointer(parts: Iterable[str | int]) -> str:
     """The JSON pointer of a path."""
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
 
@@ -80,7 +80,7 @@ def _tell(error: Any, value: Any) -> Iterator[Mismatch]:
     details = error.kind.as_dict()
     if keyword == "required":
         missing = details["property"]
-        yield Mismatch(pointer([*at, missing]), f"a member {missing!r}", ABSENT, keyword)
+        yield Mismatch(pointer([*at, missing]), _words(error), ABSENT, keyword)
     elif keyword in ("additionalProperties", "unevaluatedProperties"):
         for name in details["unexpected"]:
             yield Mismatch(pointer([*at, name]), "no such member", error.instance[name], keyword)
@@ -98,35 +98,57 @@ def _tell(error: Any, value: Any) -> Iterator[Mismatch]:
 
 
 def _nearest(error: Any, value: Any) -> Iterator[Mismatch]:
-    """The branch of a union that the value came closest to: the right type, then the right form, then fewest errors."""
+    """What of a union the value came closest to: the right type, then the right tag, then fewest errors.
+
+    Where branches are equally far away, what they all demand at one place is told as one choice.
+    """
+    here = len(error.instance_path)
     branches = [branch for branch in error.kind.context if branch]
     if not branches:
-        yield Mismatch(
-            pointer(list(error.instance_path)), "exactly one of the forms", error.instance, "oneOf"
-        )
+        yield Mismatch(pointer(error.instance_path), "exactly one of the forms", error.instance, "oneOf")
         return
 
-    def badness(branch: list[Any]) -> tuple[bool, int, int]:
-        kinds = [each.kind.name for each in branch]
-        here = len(error.instance_path)
-        wrong_type = any(
-            name == "type" and len(each.instance_path) == here
-            for name, each in zip(kinds, branch, strict=True)
-        )
-        wrong_form = any(
-            name in ("required", "const", "enum") and len(each.instance_path) <= here + 1
-            for name, each in zip(kinds, branch, strict=True)
-        )
-        return wrong_type, int(wrong_form), len(branch)
+    def far(branch: list[Any]) -> tuple[bool, bool, bool]:
+        kinds = [(e.kind.name, len(e.instance_path) - here) for e in branch]
+        wrong_type = ("type", 0) in kinds
+        wrong_tag = any(name in ("const", "enum") and depth <= 1 for name, depth in kinds)
+        missing = ("required", 0) in kinds
+        return wrong_type, wrong_tag, missing and not wrong_tag
 
-    ranked = sorted(branches, key=badness)
-    best = ranked[0]
-    if len(ranked) > 1 and badness(ranked[0])[:2] == badness(ranked[1])[:2] and badness(best)[0]:
-        expected = " or ".join(dict.fromkeys(_words(branch[0]) for branch in ranked))
-        yield Mismatch(pointer(list(error.instance_path)), expected, error.instance, "type")
-        return
-    for each in best:
+    ranked = sorted(branches, key=lambda branch: (*far(branch), len(branch)))
+    near = [branch for branch in ranked if far(branch) == far(ranked[0])]
+    if len(near) > 1 and any(far(ranked[0])):
+        choice = _choice(near, here)
+        if choice:
+            expected = " or ".join(dict.fromkeys(_words(each) for each in choice))
+            first = choice[0]
+            if first.kind.name == "required":
+                member = first.kind.as_dict()["property"]
+                yield Mismatch(pointer([*first.instance_path, member]), expected, ABSENT, "required")
+            else:
+                yield Mismatch(pointer(first.instance_path), expected, first.instance, first.kind.name)
+            return
+    for each in ranked[0]:
         yield from _tell(each, value)
+
+
+def _choice(branches: list[list[Any]], here: int) -> list[Any] | None:
+    """One error of each branch, all about the same place; None if there is no such place."""
+    for keywords in (("type",), ("const", "enum"), ("required",)):
+        for candidate in branches[0]:
+            at = list(candidate.instance_path)
+            if candidate.kind.name not in keywords or len(at) > here + (keywords != ("type",)):
+                continue
+            found = [
+                next(
+                    (e for e in branch if e.kind.name in (*keywords, "type") and list(e.instance_path) == at),
+                    None,
+                )
+                for branch in branches
+            ]
+            if all(found):
+                return found
+    return None
 
 
 def _words(error: Any) -> str:
@@ -153,6 +175,7 @@ def _expected(keyword: str, kind: Any, details: dict[str, Any]) -> str:
         "uniqueItems": lambda: "items that differ",
         "contains": lambda: "as many items of the form under `contains` as are wanted",
         "unevaluatedItems": lambda: "no more items",
+        "required": lambda: f"a member {details['property']!r}",
         "falseSchema": lambda: "nothing here",
         "oneOf": lambda: "exactly one of the forms",
         "anyOf": lambda: "one of the forms",
