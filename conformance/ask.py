@@ -72,7 +72,7 @@ class Asker:
 
 def _endpoint(url: str) -> str:
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _words(error: BaseException) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ from conformance.contract import Card, Provider, Specs, fill
 
 EMBEDDED = "mock"
 """The provider name that means: every provider of specs/, all at one mock."""
+
+_REGION = re.compile(r"[a-z0-9-]+")
 
 
 class UsageError(Exception):
@@ -56,8 +59,8 @@ def targets(
 
     `mock` is what a running mock says of itself (`mock.json`, or its own /_mock/info); without it
     `provider` must be one of specs/, with its key in a variable that its page names.
-    Raises UsageError for an unknown provider, model or region, for a missing key, and for a key that would go
-    over plain http to another machine.
+    A model that no card knows is asked without one. Raises UsageError for an unknown provider or region, for a
+    key that is missing or that no header can hold, and for one that would go over plain http to another machine.
     """
     environment = os.environ if environment is None else environment
     if provider == EMBEDDED:
@@ -73,16 +76,16 @@ def targets(
     said = specs.providers[provider]
     region = _region(said, region, environment)
     variable, key = _key(said, environment)
-    base = endpoint or next(
+    where, base = next(
         (
-            environment[name]
+            (name, environment[name])
             for name in said.said["key"].get("endpoint_environment", ())
-            if environment.get(name)
+            if environment.get(name) and not endpoint
         ),
-        None,
+        ("--endpoint-url", endpoint),
     )
     url = (base or str(fill(said.said["base_url"], {"region": region or ""}))).rstrip("/")
-    _refuse_plain_http(url)
+    _refuse_endpoint(url, where)
     card = _card(specs, said, model)
     return [
         Target(
@@ -133,6 +136,9 @@ def _region(provider: Provider, region: str | None, environment: Mapping[str, st
     region = region or next(
         (environment[name] for name in said["environment"] if environment.get(name)), said["default"]
     )
+    if not _REGION.fullmatch(region):
+        # It becomes part of a host name, and the key goes there.
+        raise UsageError(f"--region: expected small letters, digits and hyphens, got {region!r}")
     known = said.get("all")
     if known and region not in known:
         raise UsageError(f"--region: expected one of {', '.join(known)}, got {region!r}")
@@ -142,18 +148,35 @@ def _region(provider: Provider, region: str | None, environment: Mapping[str, st
 def _key(provider: Provider, environment: Mapping[str, str]) -> tuple[str, str]:
     names = provider.said["key"]["environment"]
     for name in names:
-        if environment.get(name):
-            return name, environment[name]
+        key = environment.get(name)
+        if key:
+            if not key.isascii() or not key.isprintable() or " " in key:
+                raise UsageError(
+                    f"{name}: expected a key of printable ASCII without spaces, got {len(key)} characters with "
+                    "others among them; is there a line break at its end?"
+                )
+            return name, key
     raise UsageError(f"no key for {provider.id}: set {' or '.join(names)}, as {provider.title} names it")
 
 
-def _refuse_plain_http(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"--endpoint-url: expected http(s)://host[:port][/path], got {url!r}")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+def _refuse_endpoint(url: str, where: str) -> None:
+    # Readers differ on where a host begins and ends around `@` and a backslash, and the key goes to the host.
+    got = repr(re.sub(r"//[^/]*@", "//...@", url))
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if (
+        not host
+        or parts.scheme not in ("http", "https")
+        or re.search(r"[\\\s?#]", url)
+        or "@" in parts.netloc
+    ):
+        raise UsageError(f"{where}: expected http(s)://host[:port][/path], got {got}")
+    if parts.scheme == "http" and not is_loopback(host):
         raise UsageError(
-            f"--endpoint-url: a key never goes over plain http to another machine; got {url!r}, use https"
+            f"{where}: a key never goes over plain http to another machine; got {got}, use https"
         )
 
 
