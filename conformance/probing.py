@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import quote
 
+from conformance.breakage import with_headers
 from conformance.contract import Contract, merge
 from conformance.dialects import dialect
 from conformance.exchange import Request
@@ -20,6 +21,7 @@ from conformance.values import (
     Message,
     OutputFormat,
     Part,
+    Reply,
     Text,
     Tool,
     ToolChoice,
@@ -69,16 +71,16 @@ def _number(said: Any, target: Target) -> int | None:
     if said is None or isinstance(said, int):
         return said
     value = target.card.value(said["claim"], target.reality) if target.card else None
-    if value is None:
-        raise CannotAsk(f"the card of this model claims no {said['claim']}")
+    if not isinstance(value, int | float):
+        raise CannotAsk(f"the card of this model claims no number of {said['claim']}")
     return int(value * said.get("times", 1)) + int(said.get("plus", 0))
 
 
 def _messages(said: Mapping[str, Any], earlier: Mapping[str, Step]) -> list[Message]:
     if "answered" in said:
-        return [Message("assistant", earlier[said["answered"]].reply.parts)]
+        return [Message("assistant", _reply(earlier, said["answered"]).parts)]
     if "results" in said:
-        calls = earlier[said["results"]].reply.tool_calls
+        calls = _reply(earlier, said["results"]).tool_calls
         if not calls:
             raise Unfounded(f"step {said['results']} called no tool, so there is no result to give")
         return [Message("tool", tuple(ToolResult(call.id, (Text(said["text"]),)) for call in calls))]
@@ -87,6 +89,13 @@ def _messages(said: Mapping[str, Any], earlier: Mapping[str, Step]) -> list[Mess
     if "text" in said:
         return [Message(said["role"], (Text(said["text"]),))]
     return [Message(said["role"], tuple(_part(each) for each in said["parts"]))]
+
+
+def _reply(earlier: Mapping[str, Step], name: str) -> Reply:
+    reply = earlier[name].reply
+    if not reply.parts:
+        raise Unfounded(f"step {name} has no answer of the model to go on from")
+    return reply
 
 
 def _part(said: Mapping[str, Any]) -> Part:
@@ -109,6 +118,8 @@ def build(
     """
     asked: Turn | None = None
     model = said.get("model", target.model)
+    if model is None and contract.model_at and "model" not in said:
+        raise CannotAsk(f"no card says which model {target.provider.id} sells: name one with --model")
     if "turn" in said:
         if contract.dialect is None:
             raise CannotAsk(f"{contract.id} has no dialect to put a turn into")
@@ -127,7 +138,7 @@ def build(
     if contract.request.get("body") is not None:
         headers.setdefault("Content-Type", content_types[0] if content_types else "application/json")
     headers, body = _credentials(said.get("auth", "right"), contract, target, headers, body)
-    headers = {**headers, **said.get("headers", {})}
+    sent = with_headers(tuple(headers.items()), said.get("headers", {}))
     if "text" in said:
         raw = said["text"].encode()
     else:
@@ -135,7 +146,7 @@ def build(
     request = Request(
         said.get("method", contract.method),
         path,
-        tuple((key, str(value)) for key, value in headers.items() if value is not None),
+        tuple((key, str(value)) for key, value in sent),
         raw,
     )
     return request, body, asked

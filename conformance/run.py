@@ -11,7 +11,7 @@ from conformance.contract import Contract, Rule, Specs
 from conformance.exchange import Exchange, Headers, Request
 from conformance.finding import Finding
 from conformance.framing import read
-from conformance.judge import judge
+from conformance.judge import judge, outage
 from conformance.probing import CannotAsk, Unfounded, build
 from conformance.rules import Seen, Step
 from conformance.store import Redactor, Store, again, exchange_to_dict, head_of, request_from_dict
@@ -60,7 +60,7 @@ class Run:
         return Finding(rule, found.word, found.reason, found.mismatches, evidence, line)
 
     def seen(self, target: Target, contract: Contract, probe: str) -> Mapping[str, Step]:
-        """The steps of a probe as they went. Raises CannotAsk."""
+        """The steps of a probe as they went, without those after an outage. Raises CannotAsk and Unfounded."""
         key = (target.name, contract.id, probe)
         if key not in self._seen:
             said = contract.probes[probe]["steps"]
@@ -112,9 +112,15 @@ class Run:
             steps[each["step"]] = Step(
                 each["step"], asked, exchange, body, turn, how.get("expect", "answered")
             )
-        missing = [name for name in said if name not in steps]
-        if missing and all(step.exchange.response is not None for step in steps.values()):
-            build(contract, missing[0], said[missing[0]], target, steps)
+        missing = next((name for name in said if name not in steps), None)
+        # A step that came to nothing by an outage says so itself when it is judged.
+        if missing is not None and not any(
+            step.exchange.response is None or outage(step) for step in steps.values()
+        ):
+            how = said[missing]
+            asked = self.specs.contracts[how["contract"]] if "contract" in how else contract
+            build(asked, missing, how, target, steps)
+            raise Unfounded(f"step {missing} was not asked")
         return steps
 
 
