@@ -7,14 +7,16 @@ and line, resolves `extends` and compiles shapes when they are first asked for.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import unquote
 
-from conformance.document import SpecError, line_of, read
+from conformance.document import SpecError, line_of, lines, read
+from conformance.select import parts
 from conformance.shapes import Shape
 
 HERE = Path(__file__).resolve().parent
@@ -117,7 +119,20 @@ class Contract:
     path: Path
     said: Mapping[str, Any]
     provider: Provider | None
+    chain: tuple[Path, ...]
+    """The contract's own file, then those of what it extends, nearest first."""
     _library: Library = field(repr=False)
+
+    def origin(self, pointer: str) -> tuple[Path, int | None]:
+        """The file and the line that say the member at `pointer`, or the nearest one above it.
+
+        What an own member replaced is not looked at: the contract's own file counts before the ones it extends.
+        """
+        for path in self.chain:
+            line = lines(path).get(pointer)
+            if line is not None:
+                return path, line
+        return self.origin(pointer.rpartition("/")[0]) if pointer else (self.path, None)
 
     @property
     def abstract(self) -> bool:
@@ -252,8 +267,6 @@ class Contract:
 
     def match_path(self, raw_path: str) -> dict[str, str] | None:
         """The same, whatever the method."""
-        from urllib.parse import unquote
-
         for pattern, _ in self.paths:
             found = pattern.match(raw_path)
             if found:
@@ -420,17 +433,22 @@ class Library:
 
     def shape(self, schema: Any, closed: bool = False) -> Shape:
         """A compiled schema; `closed` adds that no object may have members it does not list."""
-        if closed:
-            return Shape(close(schema), self._retrieve_closed)
-        return Shape(schema, self._retrieve)
+        return Shape(close(schema, self.definition) if closed else schema, self._retrieve)
+
+    def definition(self, uri: str) -> Any:
+        """What an absolute $ref points to. Raises KeyError for a place that is not there."""
+        document, _, fragment = uri.partition("#")
+        found = self._retrieve(document)
+        for part in parts(unquote(fragment)):
+            found = found[int(part)] if isinstance(found, list) else found[part]
+        return found
 
     def _retrieve(self, uri: str) -> Any:
-        path = uri.removeprefix("closed:").removeprefix("spec://").split("#")[0]
-        document = self.document(Path(path))
-        return absolute(document, self.uri(Path(path)))
-
-    def _retrieve_closed(self, uri: str) -> Any:
-        return close(self._retrieve(uri))
+        for variant, change in _VARIANTS.items():
+            if uri.startswith(variant):
+                return change(self._retrieve(uri.removeprefix(variant)), self.definition)
+        path = Path(uri.removeprefix("spec://").split("#")[0])
+        return absolute(self.document(path), self.uri(path))
 
 
 def absolute(schema: Any, base: str) -> Any:
@@ -452,40 +470,117 @@ def absolute(schema: Any, base: str) -> Any:
     return schema
 
 
-def close(schema: Any) -> Any:
-    """`schema` with `additionalProperties: false` wherever it lists properties and does not say otherwise."""
-    if isinstance(schema, list):
-        return [close(each) for each in schema]
+Definition = Callable[[str], Any]
+"""Finds what an absolute $ref points to."""
+Change = Callable[[Any, Definition], Any]
+
+
+def close(schema: Any, definition: Definition) -> Any:
+    """`schema` with `additionalProperties: false` wherever it lists members and does not say otherwise.
+
+    What describes one and the same object (`$ref` or `allOf` beside `properties`) is closed as a whole, the
+    branches of a union each for itself, and an object of which nothing is listed stays open.
+    """
     if not isinstance(schema, dict):
         return schema
-    result: dict[str, Any] = {
-        key: (
-            {name: close(each) for name, each in value.items()}
-            if key in ("properties", "$defs")
-            else close(value)
-        )
-        if key not in ("const", "enum", "default", "examples", "required")
-        else value
-        for key, value in schema.items()
-    }
-    if isinstance(result.get("$ref"), str) and result["$ref"].startswith("spec://"):
-        result["$ref"] = "closed:" + result["$ref"]
-    if "properties" in result and "additionalProperties" not in result:
+    if "properties" not in schema and "patternProperties" not in schema and "allOf" not in schema:
+        return _within(schema, definition, close, "closed:")
+    result = _within(schema, definition, _open, "open:")
+    if "$defs" in schema:
+        result["$defs"] = {name: close(each, definition) for name, each in schema["$defs"].items()}
+    listed = _listed(schema, definition)
+    if listed is not None:
+        names, patterns = listed
+        result["properties"] = {**dict.fromkeys(names, True), **result.get("properties", {})}
+        result["patternProperties"] = {**dict.fromkeys(patterns, True), **result.get("patternProperties", {})}
         result["additionalProperties"] = False
     return result
 
 
+def _open(schema: Any, definition: Definition) -> Any:
+    """`schema` with the objects inside it closed, but not itself: a part of what describes an object."""
+    if not isinstance(schema, dict):
+        return schema
+    return _within(schema, definition, _open, "open:")
+
+
+_VARIANTS: Mapping[str, Change] = {"closed:": close, "open:": _open}
+"""Before the address of a file: how its definitions are changed before they are used."""
+
+_INSIDE_ONE = ("items", "contains", "additionalProperties", "unevaluatedProperties", "unevaluatedItems")
+_INSIDE_MANY = ("properties", "patternProperties", "prefixItems")
+_OF_THE_SAME = ("allOf", "anyOf", "oneOf", "then", "else", "dependentSchemas")
+"""Keywords whose schemas describe the very object that the schema around them describes."""
+
+
+def _within(schema: Mapping[str, Any], definition: Definition, same: Change, variant: str) -> dict[str, Any]:
+    """`schema` with all objects inside it closed, and `same` done to what describes the same object."""
+    result = dict(schema)
+    for key, value in schema.items():
+        if key in _INSIDE_ONE:
+            result[key] = close(value, definition)
+        elif key in _INSIDE_MANY:
+            result[key] = _each(value, close, definition)
+        elif key in ("then", "else"):
+            result[key] = same(value, definition)
+        elif key in _OF_THE_SAME or key == "$defs":
+            result[key] = _each(value, same, definition)
+        elif key == "$ref":
+            result[key] = variant + value
+    return result
+
+
+def _each(schemas: Any, change: Change, definition: Definition) -> Any:
+    if isinstance(schemas, Mapping):
+        return {name: change(each, definition) for name, each in schemas.items()}
+    return [change(each, definition) for each in schemas]
+
+
+def _listed(schema: Any, definition: Definition) -> tuple[set[str], set[str]] | None:
+    """The names and name patterns that all that describes one object lists; None where others are allowed."""
+    names: set[str] = set()
+    patterns: set[str] = set()
+    todo, seen = [schema], set()
+    while todo:
+        part = todo.pop()
+        if not isinstance(part, Mapping):
+            continue
+        if part.get("additionalProperties", False) is not False or "unevaluatedProperties" in part:
+            return None
+        names |= set(part.get("properties", ()))
+        patterns |= set(part.get("patternProperties", ()))
+        for key in _OF_THE_SAME:
+            value = part.get(key)
+            if isinstance(value, list):
+                todo += value
+            elif isinstance(value, Mapping):
+                todo += [value] if key in ("then", "else") else value.values()
+        if "$ref" in part and part["$ref"] not in seen:
+            seen.add(part["$ref"])
+            todo.append(definition(part["$ref"]))
+    return (names, patterns) if names or patterns else None
+
+
 def merge(base: Any, patch: Any) -> Any:
-    """JSON Merge Patch (RFC 7396), except that nulls inside shapes and bodies are only removals at known keys."""
+    """`base` patched as RFC 7396 says: null removes a member. A null in an object that is new stays a null."""
     if not isinstance(patch, Mapping) or not isinstance(base, Mapping):
         return patch
     result = dict(base)
     for key, value in patch.items():
         if value is None:
             result.pop(key, None)
+        elif key == "profile":
+            result[key] = _overlay(result.get(key), value)
         else:
             result[key] = merge(result.get(key), value)
     return result
+
+
+def _overlay(base: Any, own: Any) -> Any:
+    """`own` over `base`, object by object; null is a value like any other."""
+    if not isinstance(own, Mapping) or not isinstance(base, Mapping):
+        return own
+    return {**base, **{key: _overlay(base.get(key), value) for key, value in own.items()}}
 
 
 def fill(template: Any, values: Mapping[str, Any]) -> Any:
@@ -554,6 +649,10 @@ def _rule(contract: str, name: str, said: Mapping[str, Any]) -> Rule:
     )
 
 
+KINDS = ("providers", "contracts", "shapes", "cards")
+"""The folders that hold the files of each kind."""
+
+
 def files(folder: Path, kind: str) -> list[Path]:
     """The YAML files of one kind (`providers`, `contracts`, `cards`, `shapes`) below `folder`."""
     return sorted((folder / kind).rglob("*.yaml"))
@@ -568,9 +667,12 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
     library = Library()
     roots = [SPECS, *(Path(each) for each in folders)]
     for root in roots:
-        if not root.is_dir():
+        if not any((root / kind).is_dir() for kind in KINDS):
+            folders = ", ".join(f"{kind}/" for kind in KINDS)
+            raise SpecError(root, None, f"expected a folder with some of {folders} in it, got none of them")
+        for path in sorted(stray for kind in KINDS for stray in (root / kind).rglob("*.yml")):
             raise SpecError(
-                root, None, "expected a folder of specs (providers/, contracts/, cards/), got none"
+                path, None, "expected a name that ends with .yaml, got .yml: it would not be read"
             )
     schemas = {
         kind: library.shape({"$ref": library.uri(SPECS / "schema" / f"{kind}.yaml")})
@@ -582,13 +684,18 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
     for root in roots:
         for path in files(root, "providers"):
             said = _checked(library, schemas["provider"], path)
+            if said["provider"] in providers:
+                first = providers[said["provider"]].path
+                raise SpecError(
+                    path, line_of(path, "/provider"), f"provider {said['provider']!r} stands in {first} too"
+                )
             providers[said["provider"]] = Provider(said["provider"], path, said)
         for path in files(root, "contracts"):
             said = _checked(library, schemas["contract"], path)
             if said["contract"] in raw:
-                first = raw[said["contract"]][0]
+                other = raw[said["contract"]][0]
                 raise SpecError(
-                    path, line_of(path, "/contract"), f"contract {said['contract']!r} stands in {first} too"
+                    path, line_of(path, "/contract"), f"contract {said['contract']!r} stands in {other} too"
                 )
             raw[said["contract"]] = path, said
         for path in files(root, "cards"):
@@ -609,7 +716,8 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
                     f"provider: expected one of {', '.join(sorted(providers))}, got {full.get('provider')!r}",
                 )
             provider = providers[full["provider"]]
-        contract = Contract(name, path, full, provider, library)
+        contract = Contract(name, path, full, provider, _chain(name, raw), library)
+        _check_operation(contract)
         _check_rules(contract, whole)
         contracts[name] = contract
     return Specs(providers, contracts, tuple(cards))
@@ -623,6 +731,26 @@ def _checked(library: Library, shape: Shape, path: Path) -> dict[str, Any]:
     return said  # type: ignore[no-any-return]
 
 
+def _check_operation(contract: Contract) -> None:
+    """What an operation needs once everything is inherited."""
+    if contract.abstract:
+        return
+    needed = ["request/method", "request/paths", "response/status"]
+    if contract.streams:
+        needed += ["response/event_name", "response/events", "response/order"]
+        if contract.response["framing"]["kind"] == "sse":
+            needed.append("response/framing/event_line")
+    for place in needed:
+        found: Any = contract.said
+        for part in place.split("/"):
+            found = found.get(part) if isinstance(found, Mapping) else None
+        if found is None:
+            where, line = contract.origin(f"/{place}")
+            raise SpecError(
+                where, line, f"/{place}: expected it here or in what {contract.id} extends, got nothing"
+            )
+
+
 def _check_rules(contract: Contract, whole: Shape) -> None:
     """What a rule needs once everything is inherited: all its words, a probe that exists, or why not."""
     for name, rule in contract.said.get("rules", {}).items():
@@ -630,14 +758,22 @@ def _check_rules(contract: Contract, whole: Shape) -> None:
             continue
         where = f"/rules/{name}"
         for found in whole.mismatches(rule):
-            raise SpecError(contract.path, line_of(contract.path, where), f"{where}{found}")
+            raise SpecError(*contract.origin(where), str(found._replace(at=where + found.at)))
         if not contract.abstract and rule.get("probe") and rule["probe"] not in contract.probes:
             known = ", ".join(contract.probes) or "none"
             raise SpecError(
-                contract.path,
-                line_of(contract.path, f"{where}/probe"),
+                *contract.origin(f"{where}/probe"),
                 f"{where}/probe: expected one of {known}, got {rule['probe']!r}",
             )
+
+
+def _chain(name: str | None, raw: Mapping[str, tuple[Path, dict[str, Any]]]) -> tuple[Path, ...]:
+    found = []
+    while name is not None:
+        path, said = raw[name]
+        found.append(path)
+        name = said.get("extends")
+    return tuple(found)
 
 
 def _resolve(
@@ -675,7 +811,12 @@ def _resolve(
 
 
 def _extend(parent: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """`own` over `parent`: sections merge, shapes and exchanges are replaced whole."""
+    """`own` over `parent`.
+
+    Errors, rules, probes and exchanges merge by id and member, null takes one away; `headers`, `send`,
+    `events`, `auth` and `also` are merge-patched; in a profile null is a value; what else there is (shapes, lists,
+    words) is replaced whole.
+    """
     result: dict[str, Any] = dict(parent)
     for key, value in own.items():
         if key in ("request", "response") and isinstance(value, Mapping):
@@ -692,6 +833,8 @@ def _extend(parent: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
                     {**base.get(name, {}), **member} if member is not None and base.get(name) else member
                 )
             result[key] = base
+        elif key == "profile":
+            result[key] = _overlay(result.get(key), value)
         else:
             result[key] = merge(result.get(key), value)
     return result

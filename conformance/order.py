@@ -110,15 +110,20 @@ class Order:
         """Where the stream leaves the order: (index, what could come, what came). At most one.
 
         An event of `may_end_with` may come anywhere, as the last one; then the rest of the
-        order is not asked for.
+        order is not asked for. An event without a name is never in order.
         """
         states = self._closure({self._start})
         for index, name in enumerate(names):
-            if name in may_end_with:
+            targets = {
+                target
+                for state in states
+                for edge, target in self._edges[state]
+                if edge is not None and edge == name
+            }
+            if name in may_end_with and (index == len(names) - 1 or not targets):
                 if index != len(names) - 1:
                     yield index + 1, END, str(names[index + 1])
                 return
-            targets = {target for state in states for edge, target in self._edges[state] if edge == name}
             if not targets:
                 yield index, self._next(states), str(name)
                 return

@@ -7,10 +7,13 @@ names are lower case. `/events/NAME/...` is the payload of the first event of th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from conformance.exchange import Event, Response
+
+_INDEX = re.compile(r"-?[0-9]+")
 
 
 def document(response: Response) -> dict[str, Any]:
@@ -27,7 +30,9 @@ def document(response: Response) -> dict[str, Any]:
 
 
 def parts(pointer: str) -> list[str]:
-    """The pointer's steps, unescaped."""
+    """The pointer's steps, unescaped. Raises ValueError for text that is no JSON pointer."""
+    if pointer and not pointer.startswith("/"):
+        raise ValueError(f"expected a JSON pointer, '' or one that begins with /, got {pointer!r}")
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
 
 
@@ -44,7 +49,7 @@ def _walk(value: Any, steps: list[str], at: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Event):
         value = value.data
     for name, child in _children(value, step):
-        yield from _walk(child, rest, f"{at}/{name}")
+        yield from _walk(child, rest, f"{at}/{name.replace('~', '~0').replace('/', '~1')}")
 
 
 def _children(value: Any, step: str) -> Iterator[tuple[str, Any]]:
@@ -56,7 +61,7 @@ def _children(value: Any, step: str) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list):
         if step == "*":
             yield from ((str(index), child) for index, child in enumerate(value))
-        elif step.lstrip("-").isdigit():
+        elif _INDEX.fullmatch(step):
             if -len(value) <= int(step) < len(value):
                 yield str(int(step) % len(value)), value[int(step)]
         elif value and isinstance(value[0], Event):
@@ -77,7 +82,7 @@ def _change(value: Any, steps: list[str], to: Any, remove: bool) -> tuple[Any, b
         return (Event(value.name, data, value.at), True) if changed else (value, False)
     if not steps:
         new = to(value) if callable(to) else to
-        return new, new != value
+        return new, type(new) is not type(value) or new != value
     step, rest = steps[0], steps[1:]
     if isinstance(value, dict):
         if not rest and step not in value and step != "*" and not remove:
