@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from conformance.values import Tool, ToolCall, Turn
 
-from .asked import is_greeting, literal
+from .asked import is_greeting
 from .instances import instance, slots
+from .literal import literal
 from .mentions import Mentions, mentions
 from .words import arithmetic, stems
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from .mentions import Mentions
 from .patterns import example
-from .words import stem, stems
+from .words import keyed, stem, stems
 
 __all__ = ["BrokenSchema", "instance", "slots"]
 
@@ -23,68 +23,18 @@ DEEP, DEEPEST = 5, 40
 LARGEST = 10_000
 """Values in one instance, and characters in one string, at most."""
 
-PLACES = set(
-    map(
-        stem,
-        [
-            "city",
-            "location",
-            "place",
-            "town",
-            "country",
-            "destination",
-            "origin",
-            "region",
-            "area",
-            "address",
-            "capital",
-        ],
-    )
-)
-PEOPLE = set(
-    map(
-        stem,
-        [
-            "name",
-            "person",
-            "author",
-            "customer",
-            "recipient",
-            "sender",
-            "patient",
-            "guest",
-            "owner",
-            "contact",
-        ],
-    )
-)
-DAYS = set(map(stem, ["date", "day", "when", "deadline"]))
-TIMES = {stem("time")}
-UNITS = set(map(stem, ["unit", "units", "currency"]))
-EMAILS = set(map(stem, ["email", "mail"]))
-URLS = set(map(stem, ["url", "uri", "link", "website", "href"]))
-FORMULAS = set(map(stem, ["expression", "formula", "calculation", "equation"]))
-CODES = set(
-    map(
-        stem,
-        [
-            "id",
-            "code",
-            "number",
-            "order",
-            "sku",
-            "reference",
-            "ticket",
-            "key",
-            "account",
-            "serial",
-            "version",
-        ],
-    )
-)
-WHOLE = set(map(stem, ["query", "question", "prompt", "message", "text", "input", "request"]))
-FROM = set(map(stem, ["from", "origin", "source", "departure", "start"]))
-TO = set(map(stem, ["to", "destination", "target", "arrival", "end"]))
+PLACES = keyed("city location place town country destination origin region area address capital")
+PEOPLE = keyed("name person author customer recipient sender patient guest owner contact")
+DAYS = keyed("date day when deadline")
+TIMES = keyed("time")
+UNITS = keyed("unit units currency")
+EMAILS = keyed("email mail")
+URLS = keyed("url uri link website href")
+FORMULAS = keyed("expression formula calculation equation")
+CODES = keyed("id code number order sku reference ticket key account serial version")
+WHOLE = keyed("query question prompt message text input request")
+FROM = keyed("from origin source departure start")
+TO = keyed("to destination target arrival end")
 
 UNIONS = 64
 """Branches that are looked at, at most, where two unions meet."""

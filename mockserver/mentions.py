@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from .words import STOP, gist, stem, topics
+from .words import STOP, gist, listed, stem, topics
 
 __all__ = ["Mentions", "mentions"]
 
@@ -53,69 +53,14 @@ OPERATORS = {
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 ARTICLES = ("The ", "A ", "An ", "I ")
 PLACED = re.compile(r"\b(?:in|at|near|from|to|for)\s+(?:the\s+)?$", re.I)
-NO_NAMES = frozenset(
-    [
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-        "january",
-        "february",
-        "march",
-        "april",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-        "json",
-        "api",
-        "csv",
-        "xml",
-        "html",
-        "url",
-        "http",
-        "ok",
-        "celsius",
-        "fahrenheit",
-        "kelvin",
-        "respond",
-        "describe",
-        "explain",
-        "call",
-        "extract",
-        "generate",
-        "create",
-        "compute",
-        "calculate",
-        "translate",
-        "summarize",
-        "search",
-        "check",
-        "book",
-        "send",
-        "add",
-        "multiply",
-        "count",
-        "repeat",
-        "remember",
-        "compare",
-        "draw",
-        "plan",
-        "order",
-        "tell",
-        "ask",
-        "using",
-        "given",
-        "imagine",
-        "consider",
-        "suppose",
-    ]
+NO_NAMES = listed(
+    """
+    monday tuesday wednesday thursday friday saturday sunday january february march april june july
+    august september october november december json api csv xml html url http ok celsius fahrenheit
+    kelvin respond describe explain call extract generate create compute calculate translate summarize
+    search check book send add multiply count repeat remember compare draw plan order tell ask using
+    given imagine consider suppose
+    """
 )
 
 

@@ -29,12 +29,14 @@ from conformance.values import (
     Usage,
 )
 
-from . import asked, prose
+from . import asked, prose, recall
 from .calls import UnknownTool, calls
 from .instances import BrokenSchema, instance
+from .literal import literal
 from .mentions import mentions
 from .tokens import count, count_call, count_text, split
 from .vision import Picture, UnreadableMedia, look
+from .words import gist
 
 __all__ = [
     "Ability",
@@ -253,7 +255,7 @@ class _Scene:
         if self.results:
             return self.from_results()
         for asking in (self.prompt, self.system):
-            if (text := asked.literal(asking)) is not None:
+            if (text := literal(asking)) is not None:
                 return text
         return (
             self.recalled()
@@ -275,10 +277,10 @@ class _Scene:
 
     def recalled(self) -> str | None:
         """The fact asked for, when it was told; for what the user said of himself also that it was not."""
-        wish = asked.question(self.prompt)
+        wish = recall.question(self.prompt)
         if wish is None or (_about_picture(self.prompt) and self.media):
             return None
-        value = asked.recall(wish, self.told())
+        value = recall.recall(wish, self.told())
         if value is None:
             return f"I do not know {wish.thing}: nobody has told me." if wish.owner == "my" else None
         if _only(self.prompt):
@@ -366,7 +368,7 @@ def _plain(value: Any) -> str:
 
 def _about_picture(prompt: str) -> bool:
     return (
-        re.search(r"\b(?:image|picture|photo|photograph|screenshot|drawing|drawn)s?\b", prompt, re.I)
+        re.search(r"\b(?:image|picture|photo|photograph|screenshot|drawing|drawn)s?\b", gist(prompt), re.I)
         is not None
     )
 
@@ -374,7 +376,7 @@ def _about_picture(prompt: str) -> bool:
 def _only(prompt: str) -> bool:
     """Whether the bare value is wanted, without a sentence around it."""
     return (
-        re.search(r"\b(?:only|just|nothing else|nothing but|one word|single word)\b", prompt, re.I)
+        re.search(r"\b(?:only|just|nothing else|nothing but|one word|single word)\b", gist(prompt), re.I)
         is not None
     )
 
