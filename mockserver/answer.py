@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from email.utils import formatdate
 from functools import cached_property
 from typing import Any
@@ -36,7 +37,7 @@ from conformance.select import change, parts, select
 from conformance.shapes import Mismatch, brief
 from conformance.values import Media, Reply, ToolCall, ToolResult, Turn
 from mockserver import tokens
-from mockserver.auth import Mode, Principal, Refused, authenticate
+from mockserver.auth import TIMESTAMP, Mode, Principal, Refused, authenticate
 from mockserver.credentials import Credentials
 from mockserver.effects import Answer, Cut, Enter, Fetch, Head, Note, Script, Send, Spend, Stall, State, Store
 from mockserver.journal import Entry, summary
@@ -518,7 +519,7 @@ class _Answering:
             return
         failure = contract.failures[step.fail] if step is not None and step.fail is not None else None
         if step is not None and failure is not None and step.after_events is None:
-            yield from self._fail(failure, {}, "script", f"scripted {step}")
+            yield from self._fail(failure, self._as_if(failure), "script", f"scripted {step}")
             return
         from mockserver.model import BrokenSchema, UnknownTool
 
@@ -555,6 +556,37 @@ class _Answering:
                 f"{contract.id} has no {step.fail!r} inside a stream; it has: {', '.join(inside) or 'none'}"
             )
         return None
+
+    def _as_if(self, failure: Failure) -> Mapping[str, Any]:
+        """What fills the text of an error that was scripted: as if this request had been wrong in that way."""
+        prompt = tokens.count(self._read_turn())
+        conditions = {each["condition"] for each in failure.when}
+        limit: int | None = self._max_output()
+        if "context-overflow" in conditions and self.card is not None:
+            limit = self.card.value("context_window", self.mock.reality)
+        elif "body-too-large" in conditions:
+            limit = self._contract.request.get("limit_bytes")
+        limit = limit or 0
+        sigv4 = self._contract.auth.get("sigv4", {"clock_skew_seconds": 0, "services": [""]})
+        skew = sigv4["clock_skew_seconds"]
+        late = -2 * skew if "signature-expired" in conditions else 2 * skew
+        times = {"now": 0, "earliest": -skew, "latest": skew, "signed_at": late}
+        return {
+            **{name: _signing_time(self.now + seconds) for name, seconds in times.items()},
+            "minutes": skew // 60,
+            "service": sigv4["services"][0],
+            "missing": "'Signature' parameter",
+            "limit": limit,
+            "requested": limit + 1,
+            "prompt": prompt,
+            "total": limit + 1 + prompt,
+            "pointer": "/messages",
+            "member": "messages",
+            "last": "messages",
+            "expected": "an array",
+            "got": "something else",
+            "modality": "image",
+        }
 
     def _asks(self, exchange: Mapping[str, Any]) -> bool:
         asked = exchange["request"]
@@ -710,7 +742,7 @@ class _Answering:
             "latency_ms": self.latency_ms,
             "model": self.model or "",
             "path": self.routed.path,
-            "region": self.region or "",
+            "region": self.region or self.provider.said.get("region", {}).get("default", ""),
             "origin": self.request.header("origin") or "*",
             **more,
         }
@@ -1006,6 +1038,10 @@ def _card_values(card: Card, provider: Provider) -> dict[str, Any]:
         if values[f"price_{name}_cents"] is not None and float(values[f"price_{name}_cents"]).is_integer():
             values[f"price_{name}_cents"] = int(values[f"price_{name}_cents"])
     return {**values, **card.said.get("listing", {})}
+
+
+def _signing_time(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).strftime(TIMESTAMP)
 
 
 def _ascii(text: str) -> str:

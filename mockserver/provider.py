@@ -93,7 +93,10 @@ class MockProvider:
         session = self._sessions.get("boto3")
         if session is None:
             session = self._sessions["boto3"] = boto3.Session()
+        # The environment's bearer key comes first; a key pair spares boto3 the search for one on the network.
         ours = {
+            "aws_access_key_id": self._running.info["aws_access_key_id"],
+            "aws_secret_access_key": self._running.info["aws_secret_access_key"],
             "region_name": self._running.info["region"],
             "endpoint_url": self.url(RUNTIME, tls=True),
             "verify": str(self._running.ca),
