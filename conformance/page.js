@@ -429,7 +429,14 @@
           h("span", { class: "id" }, finding.rule), finding.level === "must" ? null : h("span", { class: "level" }, finding.level),
           h("span", { class: "sentence" }, finding.text)),
         h("span", { class: "where" }, h("span", {}, finding.api), h("span", { class: "soft" }, finding.area))));
-    const fill = () => item.open && item.children.length === 1 && item.append(details(finding));
+    const fill = () => {
+      if (!item.open || item.children.length > 1) return;
+      item.append(details(finding));
+      for (const view of item.querySelectorAll(".view")) {
+        const note = view.querySelector(".note");
+        if (note) view.scrollTop = note.getBoundingClientRect().top - view.getBoundingClientRect().top - view.clientHeight / 3;
+      }
+    };
     item.addEventListener("toggle", () => {
       fill();
       const now = read();

@@ -246,11 +246,15 @@ def _word(finding: Mapping[str, Any]) -> str:
 
 
 def _painted(text: str, color: str, wanted: bool) -> str:
-    return f"\x1b[{_COLORS[color]}m{text}\x1b[0m" if wanted else text
+    return f"\x1b[{_COLORS[color]}m{text}\x1b[0m" if wanted and text else text
 
 
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(width - 3, 0)] + "..."
+
+
+_SHORTEST = 16
+"""An API's name is not cut below this: `  Chat Complet...`."""
 
 
 class _Cell:
@@ -276,7 +280,8 @@ class _Cell:
 def matrix(document: Mapping[str, Any], width: int, color: bool) -> list[str]:
     """The run in lines of at most `width` columns: API x area, legend, contradictions, and the verdict last.
 
-    Without `color` the marks alone tell the words apart. The table itself needs 80 columns.
+    Without `color` the marks alone tell the words apart. Names of areas and APIs are cut where they
+    must be; cells never are, so a table of many results may be wider than a narrow terminal.
     """
     findings = document["findings"]
     groups: dict[str, dict[str, list[Any]]] = {}
@@ -296,6 +301,7 @@ def matrix(document: Mapping[str, Any], width: int, color: bool) -> list[str]:
     if sum(wide) > width:
         names = tuple(f"{area[:5]}." if len(area) > 6 else area for area in AREAS)
         wide = _columns(rows, names)
+    wide[0] = min(wide[0], max(width - sum(wide[1:]), _SHORTEST))
     lines = [" " * wide[0] + "".join(name.rjust(size) for name, size in zip(names, wide[1:], strict=True))]
     for row in rows:
         if isinstance(row, str):
@@ -308,7 +314,7 @@ def matrix(document: Mapping[str, Any], width: int, color: bool) -> list[str]:
             " " * (size - len(cell.text)) + _painted(cell.text, cell.color, color)
             for cell, size in zip(cells, wide[1:], strict=True)
         ]
-        lines.append("".join([label.ljust(wide[0]), *painted]).rstrip())
+        lines.append("".join([_cut(label, wide[0]).ljust(wide[0]), *painted]).rstrip())
     lines += ["", *_legend(_Cell(findings), width, color), "", *_contradictions(document, width)]
     silent = len(document["not_checked"])
     if silent:
