@@ -2,7 +2,7 @@
 
 `answer` is a generator: it yields an effect and is sent the effect's result. State effects are
 carried out by a `State` (in memory here; the same effects can be carried out by Redis), the
-others by the door that holds the connection. Closing the generator ends the work.
+others by the door that holds the connection. Ended early, it may still yield state effects.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class State(Protocol):
 def carry_out(answer: Answer, state: State) -> Iterator[Transport]:
     """The transport effects of `answer`, with every state effect carried out on the way.
 
-    Closing the iterator closes `answer`.
+    Closing the iterator ends `answer`; what it has to give back first is carried out.
     """
     result: Any = None
     try:
@@ -134,4 +134,18 @@ def carry_out(answer: Answer, state: State) -> Iterator[Transport]:
     except StopIteration:
         return
     finally:
-        answer.close()
+        _end(answer, state)
+
+
+class _Unwanted(BaseException):
+    """Nobody waits for the rest. Unlike `close()`, it lets a generator yield what it has to give back."""
+
+
+def _end(answer: Answer, state: State) -> None:
+    try:
+        effect = answer.throw(_Unwanted())
+        while isinstance(effect, Inner):
+            effect = answer.send(state.perform(effect))
+    except (_Unwanted, StopIteration):
+        return
+    answer.close()
