@@ -11,13 +11,14 @@ NODE_INSTALLED := $(NODE_CLIENTS)/node_modules/.package-lock.json
 PYTEST_LOWEST := build/pytest-lowest
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lock clean chromium
+.PHONY: help run test lint lock readme clean chromium
 
 help:
 	@echo 'make run    run the suite against its own mock over every API; report in build/report/report.html'
 	@echo 'make test   run all tests (needs Node >= 20 with npm for the JavaScript clients)'
 	@echo 'make lint   ruff check, ruff format --check, mypy --strict'
 	@echo 'make lock   write the lock files anew, with the newest versions (needs uv and npm)'
+	@echo 'make readme write the generated parts of README.md anew'
 	@echo 'make clean  remove build/, dist/ and the caches; .venv and node_modules stay'
 
 run: .venv/.installed
@@ -38,6 +39,9 @@ lock:
 	@echo 'pytest==8.0.0' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes \
 		--upgrade --quiet --custom-compile-command 'make lock' -o requirements-pytest-lowest.lock
 	@cd $(NODE_CLIENTS) && rm -f package-lock.json && npm install --package-lock-only
+
+readme: .venv/.installed
+	@$(PY) tests/readme.py
 
 clean:
 	@rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .mockserver
