@@ -742,7 +742,7 @@ class _Answering:
             "latency_ms": self.latency_ms,
             "model": self.model or "",
             "path": self.routed.path,
-            "region": self.region or self.provider.said.get("region", {}).get("default", ""),
+            "region": self.region or (self.provider.said.get("region") or {}).get("default", ""),
             "origin": self.request.header("origin") or "*",
             **more,
         }
