@@ -15,15 +15,14 @@ from conformance.values import Media, Message, Part, Reasoning, Refusal, Text, T
 
 from .vision import UnreadableMedia, measure
 
-__all__ = ["count", "count_text", "split"]
+__all__ = ["count", "count_call", "count_text", "split"]
 
 # No piece looks beyond its own end, so the first pieces of a text are the pieces of its beginning:
 # an answer cut at a token counts exactly as many.
 PIECE = re.compile(
-    r" ?[A-Za-z]{1,12}"
+    r" ?[^\W\d_぀-ヿ㐀-鿿가-힯]{1,12}"
     r"|[぀-ヿ㐀-鿿가-힯]"
     r"|\d"
-    r"| ?[^\W\d_぀-ヿ㐀-鿿가-힯]{1,6}"
     r"| ?(?:[^\w\s]|_){1,4}"
     r"|\s{1,16}"
 )
