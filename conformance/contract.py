@@ -376,6 +376,8 @@ class Specs:
     providers: Mapping[str, Provider]
     contracts: Mapping[str, Contract]
     cards: tuple[Card, ...]
+    folders: tuple[Path, ...] = ()
+    """Where all of it stands."""
 
     def of(self, provider: str) -> list[Contract]:
         """The provider's operations, in the order of their files."""
@@ -419,13 +421,13 @@ class Library:
 
     def __init__(self) -> None:
         self._documents: dict[str, Any] = {}
-        self._roots: dict[str, Path] = {}
+        self._absolute: dict[str, Any] = {}
 
     def uri(self, path: Path) -> str:
         return "spec://" + path.resolve().as_posix()
 
     def document(self, path: Path) -> Any:
-        """The file's content with every $ref made absolute."""
+        """The file's content as it is written."""
         uri = self.uri(path)
         if uri not in self._documents:
             self._documents[uri] = read(path)
@@ -447,8 +449,10 @@ class Library:
         for variant, change in _VARIANTS.items():
             if uri.startswith(variant):
                 return change(self._retrieve(uri.removeprefix(variant)), self.definition)
-        path = Path(uri.removeprefix("spec://").split("#")[0])
-        return absolute(self.document(path), self.uri(path))
+        if uri not in self._absolute:
+            path = Path(uri.removeprefix("spec://"))
+            self._absolute[uri] = absolute(self.document(path), self.uri(path))
+        return self._absolute[uri]
 
 
 def absolute(schema: Any, base: str) -> Any:
@@ -720,7 +724,7 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
         _check_operation(contract)
         _check_rules(contract, whole)
         contracts[name] = contract
-    return Specs(providers, contracts, tuple(cards))
+    return Specs(providers, contracts, tuple(cards), tuple(roots))
 
 
 def _checked(library: Library, shape: Shape, path: Path) -> dict[str, Any]:

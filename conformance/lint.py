@@ -4,15 +4,16 @@ break their own contract. And a contract printed with the origin of each line.""
 from __future__ import annotations
 
 import inspect
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from conformance.contract import SPECS, Contract, Provider, Rule, Specs
-from conformance.document import line_of, read
+from conformance.contract import IMPLIED, SPECS, Contract, Library, Provider, Rule, Specs, absolute, files
+from conformance.document import SpecError, line_of, lines, read
 from conformance.exchange import Request, Response
 from conformance.framing import named
 from conformance.judge import (
@@ -24,39 +25,153 @@ from conformance.judge import (
 )
 from conformance.order import order
 from conformance.rules import CHECKS
+from conformance.select import document, parts, select
+from conformance.shapes import brief, pointer
 
-NEEDED_CONDITIONS: Mapping[str, tuple[str, ...]] = {
+CONDITIONS: Mapping[str, tuple[str, ...]] = {
     "size": ("body-too-large",),
     "content-type": ("unsupported-content-type",),
     "json": ("body-not-json",),
     "headers": ("request-headers",),
-    "shape": ("request-shape",),
-    "model": ("unknown-model",),
+    "shape": ("request-shape", "path-parameter"),
+    "model": ("unknown-model", "missing-model"),
     "api": ("model-lacks-api",),
     "region": ("region-not-offered",),
     "tier": ("tier-not-offered",),
     "features": ("prompt-caching-not-offered",),
     "modality": ("input-modality",),
     "media": ("media-unreadable",),
-    "tools": ("tool-ids-mismatch",),
+    "tools": ("tool-ids-mismatch", "tools-not-offered"),
     "cap": ("output-cap-exceeded",),
     "context": ("context-overflow",),
     "state": ("unknown-response",),
+    "auth": (),
+    "quota": (),
 }
-"""The conditions that each check can end in, and that some error has to answer."""
+"""The checks that a provider can list, and the conditions that each can end in; the first one needs an error.
+
+Those of `auth` depend on the schemes, those of `quota` stand in the provider's `quotas`.
+"""
+
+AUTH_CONDITIONS: Mapping[str, tuple[str, ...]] = {
+    "bearer": ("missing-credentials", "bad-key-format", "unknown-key", "wrong-region", "expired-key"),
+    "sigv4": (
+        "missing-credentials",
+        "incomplete-signature",
+        "signature-expired",
+        "signature-not-yet-current",
+        "wrong-service",
+        "wrong-scope-region",
+        "unknown-access-key",
+        "signature-mismatch",
+    ),
+    "puter": ("missing-credentials", "token-legacy-format", "token-wrong-signature"),
+}
+"""What each scheme of `auth` can end in, beside the conditions that its `refused_kinds` name."""
+
+UNCHECKED = ("unknown-path", "wrong-method", "broken-schema", "unknown-tool")
+"""Conditions that need no check: nobody serves the path, or the model cannot do what is asked."""
+
+POINTERS = ("at", "same_as", "of", "total", "deltas", "into", "index", "cost", "list", "parts", "names")
+STEPS = ("step", "to_step", "as_step", "shown", "control")
+EVENTS = ("event", "start", "delta", "stop")
+"""Arguments of checks by what they name."""
+
+LISTS = ("input", "output", "tier", "region", "endpoint", "api")
+"""What stands before the colon in `needs: {offers: input:image}`."""
 
 
 def problems(specs: Specs) -> Iterator[str]:
-    """Every problem as `file:line: what`."""
+    """Every problem as `file:line: what`, each once."""
+    yield from dict.fromkeys(_problems(specs))
+
+
+def _problems(specs: Specs) -> Iterator[str]:
+    library = Library()
+    for folder in specs.folders:
+        for path in files(folder, "shapes"):
+            yield from _shapes(path, library)
     for provider in specs.providers.values():
         yield from _provider(provider)
+    yield from _cards(specs)
+    claims = set(read(SPECS / "schema" / "card.yaml")["$defs"]["Card"]["properties"]["claims"]["properties"])
     for contract in specs.contracts.values():
         if not contract.abstract:
-            yield from _contract(contract)
+            yield from _contract(specs, contract, library, claims)
 
 
 def _at(path: Path, pointer: str, text: str) -> str:
     return f"{path}:{line_of(path, pointer) or 1}: {text}"
+
+
+def _in(contract: Contract, pointer: str, text: str) -> str:
+    path, line = contract.origin(pointer)
+    return f"{path}:{line or 1}: {text}"
+
+
+# Shapes
+
+
+def _shapes(path: Path, library: Library) -> Iterator[str]:
+    try:
+        whole = absolute(library.document(path), library.uri(path))
+    except SpecError as error:
+        yield str(error)
+        return
+    for name, schema in (whole or {}).get("$defs", {}).items():
+        for where, text in _schema(schema, pointer(["$defs", name]), library):
+            yield _at(path, where, text)
+
+
+def _schema(schema: Any, at: str, library: Library) -> Iterator[tuple[str, str]]:
+    """What is wrong with a schema, as (pointer, what): references that lead nowhere, words that are no schema."""
+    nowhere = list(_nowhere(schema, at, library))
+    yield from nowhere
+    if nowhere or not _resolves(schema, library, set()):
+        return
+    try:
+        library.shape(schema)
+    except Exception as error:
+        where = at + pointer(getattr(error, "instance_path", ()))
+        yield where, f"expected JSON Schema 2020-12, got {brief(getattr(error, 'instance', schema))}"
+
+
+def _references(schema: Any, at: str) -> Iterator[tuple[str, str]]:
+    if isinstance(schema, Mapping):
+        if isinstance(schema.get("$ref"), str):
+            yield f"{at}/$ref", schema["$ref"]
+        for key, value in schema.items():
+            if key not in ("const", "enum", "default", "examples"):
+                yield from _references(value, at + pointer([key]))
+    elif isinstance(schema, list):
+        for index, value in enumerate(schema):
+            yield from _references(value, f"{at}/{index}")
+
+
+def _nowhere(schema: Any, at: str, library: Library) -> Iterator[tuple[str, str]]:
+    for where, uri in _references(schema, at):
+        try:
+            library.definition(uri)
+        except (KeyError, IndexError, TypeError, ValueError):
+            yield where, f"$ref: expected a definition that is there, got {_relative(uri)!r}"
+        except SpecError as error:
+            yield where, f"$ref: {error}"
+
+
+def _resolves(schema: Any, library: Library, seen: set[str]) -> bool:
+    """True if every reference leads somewhere, and so on from there."""
+    for _, uri in _references(schema, ""):
+        if uri not in seen:
+            seen.add(uri)
+            try:
+                if not _resolves(library.definition(uri), library, seen):
+                    return False
+            except (KeyError, IndexError, TypeError, ValueError, SpecError):
+                return False
+    return True
+
+
+# Providers and cards
 
 
 def _provider(provider: Provider) -> Iterator[str]:
@@ -65,88 +180,277 @@ def _provider(provider: Provider) -> Iterator[str]:
         yield _at(
             provider.path, "/unknown_path", f"unknown_path: expected one of the errors, got {unknown!r}"
         )
+    for name in _unknown_checks(provider.said["checks"]):
+        yield _at(provider.path, "/checks", f"no check {name!r}; there are {', '.join(CONDITIONS)}")
+    for scheme in provider.said["auth"]:
+        if scheme not in AUTH_CONDITIONS:
+            known = ", ".join(AUTH_CONDITIONS)
+            yield _at(provider.path, f"/auth/{scheme}", f"no auth scheme {scheme!r}; there are {known}")
+    conditions = _known_conditions(provider, provider.said["auth"])
+    for key, failure in provider.failures.items():
+        for condition in sorted({when["condition"] for when in failure.when} - conditions):
+            yield _at(provider.path, f"/errors/{key}/when", _no_condition(key, condition, conditions))
 
 
-def _contract(contract: Contract) -> Iterator[str]:
-    yield from _compiles(contract)
+def _unknown_checks(checks: Iterable[str]) -> list[str]:
+    return [name for name in checks if name not in CONDITIONS]
+
+
+def _no_condition(key: str, condition: str, known: set[str]) -> str:
+    return f"error {key}: no condition {condition!r}; there are {', '.join(sorted(known))}"
+
+
+def _known_conditions(provider: Provider, auth: Mapping[str, Any]) -> set[str]:
+    known = {condition for each in CONDITIONS.values() for condition in each}
+    known |= {condition for each in AUTH_CONDITIONS.values() for condition in each}
+    known |= {
+        str(condition) for scheme in auth.values() for condition in scheme.get("refused_kinds", {}).values()
+    }
+    known |= {quota["condition"] for quota in provider.said.get("quotas", ()) if "condition" in quota}
+    return known | set(UNCHECKED)
+
+
+def _cards(specs: Specs) -> Iterator[str]:
+    sellers = {provider.seller for provider in specs.providers.values()}
+    taken: dict[tuple[str, str], str] = {}
+    for card in specs.cards:
+        where = f"/cards/{card.seller}"
+        if card.seller not in sellers:
+            yield _at(
+                card.path,
+                where,
+                f"no provider sells as {card.seller!r}; there are {', '.join(sorted(sellers))}",
+            )
+        for provider, model in card.ids.items():
+            if provider not in specs.providers:
+                known = ", ".join(specs.providers)
+                yield _at(
+                    card.path, f"{where}/ids/{provider}", f"no provider {provider!r}; there are {known}"
+                )
+            for name in {model.lower(), *(alias.lower() for alias in card.said.get("aliases", ()))}:
+                first = taken.setdefault((provider, name), card.model)
+                if first != card.model:
+                    text = f"{name!r} is the name of {first!r} at {provider} too"
+                    yield _at(card.path, f"{where}/ids/{provider}", text)
+
+
+# Contracts
+
+
+def _contract(specs: Specs, contract: Contract, library: Library, claims: set[str]) -> Iterator[str]:
+    yield from _compiles(contract, library)
     yield from _errors(contract)
     for rule in contract.rules.values():
-        yield from _rule(contract, rule)
+        yield from _rule(contract, rule, claims)
     for name, probe in contract.probes.items():
-        for step, said in probe["steps"].items():
-            expect = said.get("expect")
-            if isinstance(expect, Mapping) and expect["error"] not in contract.failures:
-                yield _at(contract.path, f"/probes/{name}", f"step {step}: no error {expect['error']!r}")
+        yield from _probe(specs, contract, name, probe["steps"], claims)
     for name, exchange in contract.exchanges.items():
-        for found in exchange_mismatches(contract, exchange):
-            yield _at(contract.path, f"/exchanges/{name}", f"exchange {name} breaks its contract: {found}")
+        for found in (
+            *exchange_mismatches(contract, exchange),
+            *_answered_by_another(specs, contract, exchange),
+        ):
+            yield _in(contract, f"/exchanges/{name}", f"exchange {name} breaks its contract: {found}")
+    for implied, others in contract.said.get("also", {}).items():
+        wrong = [implied] * (implied not in IMPLIED) + [each for each in others if each not in contract.rules]
+        for name in wrong:
+            yield _in(contract, f"/also/{implied}", f"also: {name!r} is no rule here that could be broken")
+    yield from _rivals(specs, contract)
 
 
-def _compiles(contract: Contract) -> Iterator[str]:
-    for what in (
-        "request_shape",
-        "request_headers",
-        "parameters",
-        "when",
-        "response_shape",
-        "response_headers",
-        "event_shapes",
+def _compiles(contract: Contract, library: Library) -> Iterator[str]:
+    for section, member in (
+        ("request", "body"),
+        ("request", "headers"),
+        ("request", "when"),
+        ("request", "parameters"),
+        ("response", "body"),
+        ("response", "headers"),
+        ("response", "events"),
     ):
-        try:
-            getattr(contract, what)
-        except Exception as error:
-            yield _at(contract.path, "/request", f"{what} does not compile: {str(error).splitlines()[0]}")
-    text = contract.response.get("order")
-    if text is not None:
-        try:
-            names = order(text).names()
-        except ValueError as error:
-            yield _at(contract.path, "/response/order", str(error))
-            return
-        for name in names - set(contract.response.get("events", {})):
-            yield _at(
-                contract.path, "/response/order", f"order names {name!r}, which is not among the events"
-            )
+        said = contract.said.get(section, {}).get(member)
+        at = f"/{section}/{member}"
+        pieces = {at: said}
+        if member in ("parameters", "events"):
+            pieces = {at + pointer([name]): schema for name, schema in (said or {}).items()}
+        for where, schema in pieces.items():
+            if schema is not None:
+                for place, text in _schema(schema, where, library):
+                    yield _in(contract, place, text)
+    said_order = contract.response.get("order")
+    if said_order is None:
+        return
+    try:
+        names = order(said_order).names()
+    except ValueError as error:
+        yield _in(contract, "/response/order", str(error))
+        return
+    for name in sorted(names - set(contract.response.get("events", {}))):
+        yield _in(contract, "/response/order", f"order names {name!r}, which is not among the events")
 
 
 def _errors(contract: Contract) -> Iterator[str]:
-    conditions = {when["condition"] for failure in contract.failures.values() for when in failure.when}
+    assert contract.provider is not None
+    known = _known_conditions(contract.provider, contract.auth)
+    answered = {when["condition"] for failure in contract.failures.values() for when in failure.when}
+    for key in contract.said.get("errors", {}):
+        if key in contract.failures:
+            for condition in sorted({when["condition"] for when in contract.failures[key].when} - known):
+                yield _in(contract, f"/errors/{key}/when", _no_condition(key, condition, known))
+    for name in _unknown_checks(contract.said.get("checks", ())):
+        yield _in(contract, "/checks", f"no check {name!r}; there are {', '.join(CONDITIONS)}")
     for check in contract.checks:
-        for condition in NEEDED_CONDITIONS.get(check, ()):
-            if condition not in conditions:
-                yield _at(
-                    contract.path,
-                    "/contract",
-                    f"check {check!r} can end in {condition!r}, and no error answers it",
-                )
+        needed = list(CONDITIONS.get(check, ())[:1])
+        if check == "auth":
+            for scheme, said in contract.auth.items():
+                needed += [*AUTH_CONDITIONS.get(scheme, ()), *said.get("refused_kinds", {}).values()]
+        elif check == "quota":
+            needed += [each["condition"] for each in contract.provider.said.get("quotas", ())]
+        for condition in needed:
+            if condition not in answered:
+                text = f"check {check!r} can end in {condition!r}, and no error answers it"
+                yield _in(contract, "/contract", text)
 
 
-def _rule(contract: Contract, rule: Rule) -> Iterator[str]:
-    where = f"/rules/{rule.id}"
+def _rivals(specs: Specs, contract: Contract) -> Iterator[str]:
+    """Contracts that nothing tells apart from this one."""
+    assert contract.provider is not None
+    for other in specs.of(contract.provider.id):
+        if other.id == contract.id:
+            return
+        shared = {path for path in contract.request["paths"] if path in other.request["paths"]}
+        if shared and other.method == contract.method and other.when is None and contract.when is None:
+            text = f"{contract.method} {min(shared)} is {other.id} too: one of them needs request.when"
+            yield _in(contract, "/request", text)
+
+
+# Rules
+
+
+def _rule(contract: Contract, rule: Rule, claims: set[str]) -> Iterator[str]:
     if rule.not_checked is not None or rule.implied:
         return
+    for text in _rule_problems(contract, rule, claims):
+        yield _in(contract, f"/rules/{rule.id}", f"rule {rule.id}: {text}")
+
+
+def _rule_problems(contract: Contract, rule: Rule, claims: set[str]) -> Iterator[str]:
     if rule.check not in CHECKS:
-        known = ", ".join(sorted(CHECKS))
-        yield _at(contract.path, where, f"rule {rule.id}: no check {rule.check!r}; there are {known}")
+        yield f"no check {rule.check!r}; there are {', '.join(sorted(CHECKS))}"
         return
     try:
         inspect.signature(CHECKS[rule.check]).bind(None, **rule.arguments)
     except TypeError as error:
-        yield _at(contract.path, where, f"rule {rule.id}: check {rule.check}: {error}")
-    error_name = rule.arguments.get("error")
-    if error_name is not None and error_name not in contract.failures:
-        yield _at(contract.path, where, f"rule {rule.id}: no error {error_name!r}")
+        yield f"check {rule.check}: {error}"
+    yield from _argument_problems(contract, rule)
+    for key, value in rule.needs.items():
+        yield from _need_problems(key, value, claims)
     for operation in rule.broken_by:
         if "instead" in operation and operation["instead"] not in contract.exchanges:
-            yield _at(contract.path, where, f"rule {rule.id}: no exchange {operation['instead']!r}")
+            yield f"no exchange {operation['instead']!r}"
         if "refuse" in operation and operation["refuse"] not in contract.failures:
-            yield _at(contract.path, where, f"rule {rule.id}: no error {operation['refuse']!r}")
+            yield f"no error {operation['refuse']!r}"
         for check in operation.get("skip", ()):
             if check not in contract.checks:
-                yield _at(contract.path, where, f"rule {rule.id}: skips {check!r}, which is not checked here")
+                yield f"skips {check!r}, which is not checked here"
     for other in rule.also:
         if other not in contract.rules:
-            yield _at(contract.path, where, f"rule {rule.id}: also names {other!r}, which is no rule here")
+            yield f"also names {other!r}, which is no rule here"
+
+
+def _argument_problems(contract: Contract, rule: Rule) -> Iterator[str]:
+    steps = contract.probes[rule.probe]["steps"] if rule.probe is not None else {}
+    events = {*contract.response.get("events", {}), *contract.response.get("may_end_with", ())}
+    for name, value in rule.arguments.items():
+        if name in STEPS and value not in steps:
+            yield f"probe {rule.probe} has no step {value!r}; there are {', '.join(steps)}"
+        if name in EVENTS and value not in events:
+            yield f"no event {value!r}; there are {', '.join(sorted(events)) or 'none'}"
+        if name == "error" and value not in contract.failures:
+            yield f"no error {value!r}"
+        if name in POINTERS:
+            for each in (
+                value.values()
+                if isinstance(value, Mapping)
+                else value
+                if isinstance(value, list)
+                else [value]
+            ):
+                try:
+                    parts(each)
+                except ValueError as error:
+                    yield f"{name}: {error}"
+        if name == "pattern":
+            try:
+                re.compile(value)
+            except re.error as error:
+                yield f"pattern: expected a regular expression, got {value!r} ({error})"
+
+
+def _need_problems(key: str, value: str, claims: set[str]) -> Iterator[str]:
+    name = value.partition(".")[0]
+    if key in ("offers", "lacks") and ":" in value:
+        kind = value.partition(":")[0]
+        if kind not in LISTS:
+            yield f"needs {key}: expected one of {', '.join(LISTS)} before the colon, got {value!r}"
+    elif key in ("offers", "lacks", "claim") and name not in claims:
+        yield f"needs {key}: cards make no claim {name!r}; there are {', '.join(sorted(claims))}"
+
+
+# Probes
+
+
+def _probe(
+    specs: Specs, contract: Contract, probe: str, steps: Mapping[str, Mapping[str, Any]], claims: set[str]
+) -> Iterator[str]:
+    earlier: set[str] = set()
+    for step, said in steps.items():
+        for text in _step_problems(specs, contract, said, earlier, claims):
+            yield _in(contract, f"/probes/{probe}/steps/{step}", f"probe {probe}, step {step}: {text}")
+        earlier.add(step)
+
+
+def _step_problems(
+    specs: Specs, contract: Contract, said: Mapping[str, Any], earlier: set[str], claims: set[str]
+) -> Iterator[str]:
+    other = said.get("contract")
+    if other is not None and other not in specs.contracts:
+        yield f"no contract {other!r}"
+        return
+    asked = specs.contracts[other] if other is not None else contract
+    if len({"turn", "body", "text"} & set(said)) > 1:
+        yield "expected one of turn, body, text, got " + ", ".join(
+            sorted({"turn", "body", "text"} & set(said))
+        )
+    if "turn" in said and asked.dialect is None:
+        yield f"{asked.id} has no dialect to put a turn into"
+    expect = said.get("expect")
+    if isinstance(expect, Mapping) and expect["error"] not in asked.failures:
+        yield f"no error {expect['error']!r}"
+    auth = said.get("auth", "right")
+    wrong = asked.provider.said["key"].get("wrong", {}) if asked.provider else {}
+    if auth not in ("right", "none", *wrong):
+        yield f"the provider's key has no {auth!r} one under `wrong`"
+    for name in _named(said, ("answered", "results", "$from")):
+        if name not in earlier:
+            yield f"no earlier step {name!r}; there are {', '.join(sorted(earlier)) or 'none'}"
+    for name in _named(said.get("turn", {}), ("claim",)):
+        if name.partition(".")[0] not in claims:
+            yield f"cards make no claim {name!r}; there are {', '.join(sorted(claims))}"
+
+
+def _named(value: Any, keys: Sequence[str]) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, child in value.items():
+            if key in keys and isinstance(child, str):
+                yield child
+            elif key not in ("schema", "body"):
+                yield from _named(child, keys)
+    elif isinstance(value, list):
+        for child in value:
+            yield from _named(child, keys)
+
+
+# Worked examples
 
 
 def exchange_mismatches(contract: Contract, exchange: Mapping[str, Any]) -> Iterator[Any]:
@@ -157,16 +461,21 @@ def exchange_mismatches(contract: Contract, exchange: Mapping[str, Any]) -> Iter
     if parameters is None:
         yield f"its target {asked['target']!r} is no path of the contract"
         return
+    response = _response(contract, said)
+    there = document(response)
+    there["headers"] |= {name.lower(): "" for name in _sent(contract)}
+    for where in exchange.get("varies", {}):
+        if not select(there, where.lower() if where.startswith("/headers/") else where):
+            yield f"varies: nothing stands at {where}"
     if said["status"] != contract.response["status"]:
+        if said["status"] not in {failure.status for failure in contract.failures.values()}:
+            yield f"no answer and no error of the contract has status {said['status']}"
         return
+    if contract.when is not None and not contract.when.fits(asked.get("body")):
+        yield "its request's body does not fit request.when"
     yield from judge_request(
         contract, Request(contract.method, asked["target"], headers), asked.get("body"), parameters
     )
-    events = None
-    if "events" in said:
-        events = tuple(named(contract, each.get("name"), each["data"]) for each in said["events"])
-    given = {**_sent(contract), **said.get("headers", {})}
-    response = Response(said["status"], tuple(given.items()), (), body=said.get("body"), events=events)
     yield from status_mismatches(contract, response)
     if "headers" in said:
         yield from header_mismatches(contract, response)
@@ -174,80 +483,93 @@ def exchange_mismatches(contract: Contract, exchange: Mapping[str, Any]) -> Iter
     yield from order_mismatches(contract, response)
 
 
-def _sent(contract: Contract) -> dict[str, str]:
+def _response(contract: Contract, said: Mapping[str, Any]) -> Response:
+    """The response that the mock makes of a worked example."""
+    events = None
+    if "events" in said:
+        events = tuple(named(contract, each.get("name"), each["data"]) for each in said["events"])
+    headers = [(str(name), str(value)) for name, value in said.get("headers", {}).items()]
     content_type = contract.response.get("content_type")
-    return {"Content-Type": content_type} if content_type else {}
+    if content_type and not any(name.lower() == "content-type" for name, _ in headers):
+        headers.append(("Content-Type", content_type))
+    return Response(said["status"], tuple(headers), (), body=said.get("body"), events=events)
+
+
+def _sent(contract: Contract) -> list[str]:
+    """The names of the headers that the mock sends with any answer."""
+    said = {
+        **(contract.provider.said.get("send", {}) if contract.provider else {}),
+        **contract.response.get("send", {}),
+    }
+    return [name for name, value in said.items() if value is not None]
+
+
+def _answered_by_another(specs: Specs, contract: Contract, exchange: Mapping[str, Any]) -> Iterator[str]:
+    """Another contract of the provider whose `when` takes the example's request away from this one."""
+    assert contract.provider is not None
+    if contract.when is not None:
+        return
+    asked = exchange["request"]
+    path = asked["target"].partition("?")[0]
+    for other in specs.of(contract.provider.id):
+        here = other.match(contract.method, path) is not None
+        if here and other.when is not None and other.when.fits(asked.get("body")):
+            yield f"its request is one of {other.id}, whose request.when it fits"
+
+
+# A contract as it is read
 
 
 def shown(specs: Specs, contract: Contract, folders: Sequence[str] = ()) -> Iterator[str]:
-    """The resolved contract as YAML, each line with the file and line it came from."""
-    chain = list(_chain(specs, contract))
-    lines: dict[Path, dict[str, int]] = {path: _positions(path) for path, _ in chain}
-    for text, pointer in _dump(contract.said, "", 0):
-        origin = ""
-        for path, _ in chain:
-            if pointer in lines[path]:
-                origin = f"{_short(path)}:{lines[path][pointer]}"
-                break
-        yield f"{text:<100}  # {origin}" if origin else text
+    """The resolved contract as YAML, with what its provider says for it; each line with the file and line it came from."""
+    paths = list(contract.chain)
+    said = dict(contract.said)
+    if contract.provider is not None:
+        paths.append(contract.provider.path)
+        said["auth"] = contract.auth
+        said["checks"] = list(contract.checks)
+        said["errors"] = {**contract.provider.said["errors"], **contract.said.get("errors", {})}
+    known = {path: lines(path) for path in paths}
+    for text, where in _dump(said, "", 0):
+        origin = next((path for path in paths if where in known[path]), None)
+        yield f"{text:<100}  # {_short(origin, folders)}:{known[origin][where]}" if origin else text
 
 
-def _chain(specs: Specs, contract: Contract) -> Iterator[tuple[Path, Any]]:
-    name: str | None = contract.id
-    while name is not None:
-        each = specs.contracts[name]
-        said = read(each.path)
-        yield each.path, said
-        name = said.get("extends")
+def _short(path: Path, folders: Sequence[str]) -> str:
+    for folder in (SPECS, *map(Path, folders)):
+        if path.is_relative_to(folder):
+            inside = path.relative_to(folder)
+            return (inside if folder is SPECS else folder / inside).as_posix()
+    return str(path)
 
 
-def _short(path: Path) -> str:
-    return path.relative_to(SPECS).as_posix() if path.is_relative_to(SPECS) else str(path)
-
-
-def _positions(path: Path) -> dict[str, int]:
-    """The line of every member of a file, by JSON pointer."""
-    found: dict[str, int] = {}
-
-    def walk(node: Any, pointer: str) -> None:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                here = f"{pointer}/{str(key.value).replace('~', '~0').replace('/', '~1')}"
-                found[here] = key.start_mark.line + 1
-                walk(value, here)
-        elif isinstance(node, yaml.SequenceNode):
-            for index, value in enumerate(node.value):
-                found[f"{pointer}/{index}"] = value.start_mark.line + 1
-                walk(value, f"{pointer}/{index}")
-
-    walk(yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader), "")
-    return found
-
-
-def _dump(value: Any, pointer: str, depth: int) -> Iterator[tuple[str, str]]:
+def _dump(value: Any, at: str, depth: int) -> Iterator[tuple[str, str]]:
     pad = "  " * depth
     for key, child in value.items() if isinstance(value, Mapping) else enumerate(value):
-        here = f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
-        head = f"{pad}{key}:" if isinstance(value, Mapping) else f"{pad}-"
-        if isinstance(child, Mapping | list) and child and len(_flow(child)) + len(head) > 96:
+        here = at + pointer([key])
+        head = f"{pad}{_flow(key)}:" if isinstance(value, Mapping) else f"{pad}-"
+        text = _flow(child)
+        if isinstance(child, Mapping | list) and child and len(text) + len(head) > 96:
             yield head, here
             yield from _dump(child, here, depth + 1)
         else:
-            yield f"{head} {_flow(child)}", here
+            yield f"{head} {text}", here
 
 
 def _flow(value: Any) -> str:
-    if isinstance(value, str) and value.startswith("spec://"):
-        value = re.sub(rf"^spec://{re.escape(SPECS.resolve().as_posix())}/", "", value)
+    """The value on one line."""
+    value = _relative(value)
     text = yaml.safe_dump(
-        _relative(value), default_flow_style=True, width=100_000, sort_keys=False, allow_unicode=True
+        value, default_flow_style=True, width=1_000_000, sort_keys=False, allow_unicode=True
     )
-    return text.removesuffix("\n").removesuffix("\n...").strip()
+    text = text.removesuffix("\n").removesuffix("\n...").strip()
+    return json.dumps(value, ensure_ascii=False) if "\n" in text else text
 
 
 def _relative(value: Any) -> Any:
+    """The value with references as a reader of the folder writes them."""
     if isinstance(value, str):
-        return value.replace(f"spec://{SPECS.resolve().as_posix()}/", "")
+        return value.replace(f"spec://{SPECS.resolve().as_posix()}/", "").removeprefix("spec://")
     if isinstance(value, Mapping):
         return {key: _relative(child) for key, child in value.items()}
     if isinstance(value, list):
