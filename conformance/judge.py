@@ -50,31 +50,31 @@ def judge(rule: Rule, seen: Seen) -> Finding:
         return Finding(
             rule, "suite error", f"there is no check {rule.check!r}; `conformance lint` says which there are"
         )
-    broken_shape: str | None = None
-    if rule.check not in OF_REFUSALS:
-        for step in seen.steps.values():
-            if step.expect == "answered":
-                blocker = _not_answered(step)
-                if blocker:
-                    return Finding(rule, "not asked", blocker)
-                broken_shape = broken_shape or _broken_shape(step)
-    else:
-        for step in list(seen.steps.values())[:-1]:
-            blocker = _not_answered(step) if step.expect == "answered" else None
+    doubt: str | None = None
+    looks_at = list(seen.steps.values())
+    if rule.check in OF_REFUSALS:
+        looks_at.pop()
+    for step in looks_at:
+        if step.expect == "answered":
+            blocker = _not_answered(step)
             if blocker:
                 return Finding(rule, "not asked", f"step {step.name}: {blocker}")
+            shape = None if rule.check in OF_REFUSALS else _broken_shape(step)
+            doubt = doubt or (shape and f"step {step.name}: shape: {shape}")
+        else:
+            doubt = doubt or _not_refused(step)
     try:
         found = tuple(function(seen, **rule.arguments))
     except Exception as error:
-        if broken_shape:
-            return Finding(rule, "not asked", f"shape: {broken_shape}")
+        if doubt:
+            return Finding(rule, "not asked", doubt)
         if isinstance(error, Unseen):
             return Finding(rule, "not asked", f"nothing to look at: {error}")
         return Finding(rule, "suite error", f"check {rule.check} raised {type(error).__name__}: {error}")
     if found:
         return Finding(rule, "broken", mismatches=found)
-    if broken_shape:
-        return Finding(rule, "not asked", f"shape: {broken_shape}")
+    if doubt:
+        return Finding(rule, "not asked", doubt)
     return Finding(rule, "kept")
 
 
@@ -117,6 +117,20 @@ def _failure_of(contract: Contract, event: Event) -> Failure | None:
         if agreed > most:
             best, most = failure, agreed
     return best
+
+
+def _not_refused(step: Step) -> str | None:
+    """How the step went otherwise than its probe expects, where that is a refusal; None if it did not."""
+    response = step.exchange.response
+    assert response is not None
+    if step.expect == "refused":
+        if 400 <= response.status < SERVER_SIDE or response.ending == "error":
+            return None
+        return f"step {step.name}: status: expected a refusal (4xx), got {response.status}"
+    status = step.contract.failures[step.expect["error"]].status
+    if response.status != status:
+        return f"step {step.name}: status: expected {status}, got {response.status}: {brief(response.body)}"
+    return None
 
 
 def _not_answered(step: Step) -> str | None:
