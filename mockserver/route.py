@@ -101,10 +101,14 @@ def _by_path(specs: Specs, request: Request, path: str) -> Provider | None:
         for provider in specs.providers.values()
         if any(each.match_path(path) is not None for each in specs.of(provider.id))
     ]
-    if len(found) > 1:
+    if len(found) != 1:
         scope = _SCOPE.search(request.header("authorization") or "")
         if scope:
-            signed = [each for each in found if scope["service"] in each.said.get("signing_services", ())]
+            signed = [
+                each
+                for each in found or specs.providers.values()
+                if scope["service"] in each.said.get("signing_services", ())
+            ]
             found = signed or found
     defaults = [
         (len(prefix), provider)
