@@ -20,7 +20,7 @@ Schema = Mapping[str, Any] | bool
 DEEP, DEEPEST = 5, 40
 """Levels below which only what a schema requires is made, and below which nothing is: recursion ends."""
 
-LARGEST = 10_000
+LARGEST, LONGEST = 2000, 10_000
 """Values in one instance, and characters in one string, at most."""
 
 PLACES = keyed("city location place town country destination origin region area address capital")
@@ -77,8 +77,8 @@ def instance(schema: Schema, said: Mentions, optional: bool = True) -> Any:
     """A value that fits the schema, taken from the prompt where it fits, else plain.
 
     `optional`: whether members that are not required are there even when the prompt does not mention them.
-    Where no value is found that fits (a contradiction, or keywords such as `not` that this module does not
-    read), the nearest one comes back: a model can be wrong too, and the judge will say so.
+    Where no value is found that fits (a contradiction, or what this module does not read: `not`, branches of
+    `oneOf` that overlap), the nearest one comes back: a model can be wrong too, and the judge will say so.
     Raises BrokenSchema.
     """
     fits = _judge(schema)
@@ -90,10 +90,13 @@ def instance(schema: Schema, said: Mentions, optional: bool = True) -> Any:
     for choice in range(4):
         for mentions in (said, Mentions("")):
             for every in (optional, not optional):
-                value = _Filler(schema, mentions, every, choice).make(schema, "", 0)
+                filler = _Filler(schema, mentions, every, choice)
+                value = filler.make(schema, "", 0)
                 if fits(value):
                     return value
                 first = value if first is MISSING else first
+        if filler.left < 0:
+            break
     return first
 
 
@@ -330,6 +333,8 @@ class _Filler:
     def given(self, items: Schema, key: str) -> list[Any]:
         """All that the prompt gives for a list."""
         whole = self.resolve(items)
+        if "anyOf" in whole or "oneOf" in whole:
+            return []
         if "enum" in whole:
             return [value for value in _list(whole["enum"]) if self.says(value)]
         found: list[Any]
@@ -444,7 +449,7 @@ class _Filler:
         if sure or words & (EMAILS | URLS | FORMULAS | UNITS | DAYS | TIMES):
             return found
         if words & WHOLE:
-            return [*found, *(said.chosen or ()), *said.quoted, said.text.strip()]
+            return [*found, *(said.chosen or ()), *said.quoted, *filter(None, [said.text.strip()])]
         return [*found, *said.quoted, *said.names, *said.codes]
 
 
@@ -515,7 +520,7 @@ def _is(value: Any, kind: str) -> bool:
 
 
 def _may_be(text: str, schema: Mapping[str, Any]) -> bool:
-    if not _int(schema.get("minLength"), 0) <= len(text) <= _int(schema.get("maxLength"), LARGEST):
+    if not _int(schema.get("minLength"), 0) <= len(text) <= _int(schema.get("maxLength"), LONGEST):
         return False
     try:
         return "pattern" not in schema or re.search(schema["pattern"], text) is not None
@@ -524,8 +529,8 @@ def _may_be(text: str, schema: Mapping[str, Any]) -> bool:
 
 
 def _plain_string(schema: Mapping[str, Any], key: str, said: Mentions) -> str:
-    fewest, most = _int(schema.get("minLength"), 0), _int(schema.get("maxLength"), LARGEST)
-    fewest = min(fewest, LARGEST)
+    fewest, most = _int(schema.get("minLength"), 0), _int(schema.get("maxLength"), LONGEST)
+    fewest = min(fewest, LONGEST)
     if schema.get("format") in FORMATS:
         return FORMATS[schema["format"]]
     if "pattern" in schema:
@@ -549,7 +554,7 @@ def _other_text(text: str, turn: int, schema: Mapping[str, Any]) -> str:
     if kind in ("email", "idn-email", "hostname", "idn-hostname"):
         return f"a{turn}{text}"
     mark = str(turn + 1)
-    return text[: _int(schema.get("maxLength"), LARGEST) - len(mark)] + mark
+    return text[: _int(schema.get("maxLength"), LONGEST) - len(mark)] + mark
 
 
 def _plain_number(schema: Mapping[str, Any], kind: str) -> int | float:
@@ -567,7 +572,7 @@ def _plain_number(schema: Mapping[str, Any], kind: str) -> int | float:
         found = math.ceil(low / step) * step
         found = max(found, step) if high is None or step <= high else found
         return _exact(found if found != schema.get("exclusiveMinimum") else found + step)
-    found = math.floor((high or 0) / step) * step
+    found = min(math.floor((high or 0) / step) * step, step)
     return _exact(found if found != schema.get("exclusiveMaximum") else found - step)
 
 

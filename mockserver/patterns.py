@@ -6,6 +6,8 @@ Not look-around, back references or property classes.
 
 from __future__ import annotations
 
+import re
+
 __all__ = ["example"]
 
 CLASSES = {
@@ -18,6 +20,7 @@ CLASSES = {
 }
 LITERALS = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "0": "\0"}
 ANY = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -_.,:;!?'\"#$%&()*+/<=>@[]^`{|}~\\"
+DIGITS = re.compile(r"[0-9]{1,9}")
 UNBOUNDED = 1 << 30
 LONGEST = 10_000
 """Characters of an example at most; a pattern that wants more has none."""
@@ -147,7 +150,7 @@ class _Reader:
         elif char == "{":
             end = self.pattern.find("}", self.at)
             low, comma, high = self.pattern[self.at + 1 : end].partition(",")
-            if end < 0 or not low.isdecimal() or not (high.isdecimal() or not high):
+            if end < 0 or not DIGITS.fullmatch(low) or not (not high or DIGITS.fullmatch(high)):
                 raise _Unknown("braces")
             self.at = end + 1
             fewest = int(low)
