@@ -595,7 +595,7 @@
   document.body.append(h("main", {}, head, targets,
     h("section", { id: "matrix" }, h("h2", {}, "Matrix"), h("div", { class: "scroll" }, matrix), legend),
     rules, declared, silent));
-  addEventListener("popstate", () => show(false));
-  addEventListener("hashchange", () => show(true));
+  // A pasted address is scrolled to; after back and forward the browser restores where the reader was.
+  addEventListener("popstate", () => show(true));
   show(true);
 })();

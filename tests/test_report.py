@@ -28,7 +28,9 @@ from conformance.wire import eventstream, sse
 HERE = Path(__file__)
 SAYS = {"text": "a page", "sure": "official doc"}
 STREAM = "application/vnd.amazon.eventstream"
-HOSTILE = "</script><script>window.ran = true</script><img src=x onerror='window.ran = true'>"
+HOSTILE = (
+    "</script ><!--<script </script><script>window.ran = true</script><img src=x onerror='window.ran = true'>"
+)
 
 
 # A made-up world: two sellers of one model, three contracts, a finding for every word
@@ -110,6 +112,7 @@ CARDS = (
                 ),
                 "max_output": claim("40K", 40000, unit="tokens"),
                 "input_modalities": claim("Text, Image", ["text", "image"]),
+                "endpoints": claim("big", ["big"]),
                 "apis": {
                     "plain": claim(
                         None, True, observed={"value": False, "source": {"text": "seen", "sure": "capture"}}
@@ -129,6 +132,7 @@ CARDS = (
             "claims": {
                 "context_window": claim("131K", 131072, unit="tokens"),
                 "max_output": claim("40K", 40000, unit="tokens"),
+                "endpoints": claim("small", ["small"]),
                 "apis": {"chat": claim("yes", True)},
             },
         },
@@ -198,7 +202,13 @@ def found(contract: Contract, name: str, word: Word = "kept", *mismatches: Misma
 FINDINGS = [
     *(found(PLAIN, name) for name in ("status", "headers", "framing", "shape")),
     found(PLAIN, "adds-up", "broken", Mismatch("/body/usage/total", "6", 7), again="curl -d '{}' \"$URL\""),
-    found(PLAIN, "sorted", "broken", Mismatch("/body/deep/0/missing", "a member", ABSENT)),
+    found(
+        PLAIN,
+        "sorted",
+        "broken",
+        Mismatch("/body/deep/0/missing", "a member", ABSENT),
+        Mismatch("/body/deep/0/a~1b", "false", True),
+    ),
     found(PLAIN, "cap"),
     found(PLAIN, "image", "not applicable", reason="the card does not offer it", evidence=()),
     found(PLAIN, "slow", "over budget", reason="it costs more than was allowed", evidence=()),
@@ -318,9 +328,11 @@ def test_claim_keeps_stated_read_as_and_observed_apart_and_says_what_this_run_sa
         ("big", "context_window"),
         ("big", "max_output"),
         ("big", "input_modalities"),
+        ("big", "endpoints"),
         ("big", "apis.plain"),
         ("small", "context_window"),
         ("small", "max_output"),
+        ("small", "endpoints"),
         ("small", "apis.chat"),
     ]
     api = claims["big", "apis.plain"]
@@ -529,6 +541,14 @@ def test_stream_that_breaks_off_shows_what_came_and_where_it_broke() -> None:
     stream = embedded(draw(exchanges=broken))["streams"]["streamed#ask"]
     assert [each["name"] for each in stream["events"]] == ["start"]
     assert stream["problem"].startswith("end of stream at byte")
+
+
+def test_event_before_a_broken_one_in_the_same_chunk_is_shown() -> None:
+    broken = bytes([*EVENTS[1][:-1], EVENTS[1][-1] ^ 1])
+    exchanges = {"streamed": [exchange(STREAM, [chunk(EVENTS[0] + broken, 0.1)])]}
+    stream = embedded(draw(exchanges=exchanges))["streams"]["streamed#ask"]
+    assert [each["name"] for each in stream["events"]] == ["start"]
+    assert stream["problem"].startswith("message checksum")
 
 
 @pytest.mark.parametrize(
@@ -744,6 +764,20 @@ def test_link_to_a_cell_opens_it_and_back_leaves_it(browser: Browser, page: Path
     assert browser.texts(".rule .id") == ["cap", "status"]
 
 
+def test_back_returns_to_where_the_reader_was_and_a_pasted_address_is_scrolled_to(
+    browser: Browser, page: Path
+) -> None:
+    browser.open(page, "#word=all")
+    browser.click('.matrix a[aria-label^="Plain, limits"]')
+    assert browser.run("document.querySelector('#rules').getBoundingClientRect().top") < 100
+    browser.run(
+        "new Promise(done => { addEventListener('popstate', () => setTimeout(done, 50)); history.back(); })"
+    )
+    assert 0 < browser.run("document.querySelector('.matrix a').getBoundingClientRect().top") < 900
+    browser.run("new Promise(done => { addEventListener('popstate', done); location.hash = 'word=kept'; })")
+    assert browser.run("document.querySelector('#rules').getBoundingClientRect().top") < 100
+
+
 def test_link_to_a_rule_opens_its_evidence_with_the_mismatch_marked(browser: Browser, page: Path) -> None:
     browser.open(page, "#rule=big+big/plain:adds-up")
     assert browser.texts(".rule[open] .mismatches td") == ["/body/usage/total", "6", "7"]
@@ -755,13 +789,16 @@ def test_link_to_a_rule_opens_its_evidence_with_the_mismatch_marked(browser: Bro
     )
     assert json.loads(drawn) == json.loads(BODY)
     assert '"share": 1.0' in drawn
-    top = browser.run("document.querySelector('.rule[open]').getBoundingClientRect().top")
-    assert 0 <= top < 300
+    bar, top = browser.run(
+        "[document.querySelector('.bar').getBoundingClientRect().bottom,"
+        " document.querySelector('.rule[open]').getBoundingClientRect().top]"
+    )
+    assert bar - 1 <= top < 300
 
 
 def test_place_of_a_missing_member_is_marked_where_it_should_stand(browser: Browser, page: Path) -> None:
     browser.open(page, "#rule=big+big/plain:sorted")
-    assert browser.texts(".rule[open] .lacks .note") == ["/missing expected a member"]
+    assert browser.texts(".rule[open] .lacks > .note") == ["/missing expected a member"]
     assert browser.run("document.querySelector('.lacks').textContent").startswith(
         "{/missing expected a member"
     )
@@ -776,6 +813,17 @@ def test_events_of_a_stream_are_listed_with_times_and_the_wrong_ones_stand_open(
     assert browser.texts(".event[open] .note") == ["expected 2", "/why expected a member"]
     browser.click(".event:first-child summary")
     browser.wait(".event:first-child .headers th", ":event-type")
+
+
+def test_wrong_event_far_down_the_stream_is_in_sight(browser: Browser, tmp_path: Path) -> None:
+    many = [exchange(STREAM, [chunk(EVENTS[0], 0.1) for _ in range(100)] + [chunk(EVENTS[2], 0.2)])]
+    late = found(STREAMED, "ends", "broken", Mismatch("/events/end/why", "a member", ABSENT))
+    report.write(draw([late], {"streamed": many}), tmp_path)
+    browser.open(tmp_path / "report.html", "#rule=big+big/streamed:ends")
+    assert browser.run(
+        "(([view, note]) => view.top < note.top && note.bottom < view.bottom)"
+        "(['[aria-label=response] .view', '.note'].map(e => document.querySelector(e).getBoundingClientRect()))"
+    )
 
 
 def test_raw_view_shows_the_chunks_as_they_came(browser: Browser, page: Path) -> None:
