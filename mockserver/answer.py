@@ -608,6 +608,8 @@ class _Answering:
         headers = self._headers(self._contract.response.get("content_type"), {})
         if said.get("headers"):
             headers = with_headers(headers, said["headers"])
+            # A browser wants the origin of this request, not that of the example.
+            headers = with_headers(headers, dict(self._cors(self._values({}))))
         response = Response(
             said["status"],
             headers,
@@ -831,9 +833,10 @@ class _Answering:
             self.routed.space,
             Entry(self.now, self.request.method, self.routed.path, where, 501, what, text, self.turn),
         )
-        body = f"{text}\n".encode()
+        # Members that the exceptions of both boto3 and the OpenAI SDKs show.
+        body = dump({"code": "MockCannot", "message": text})
         # A client that tried again would get an answer, and nobody would see this one.
-        headers = (("Content-Type", "text/plain; charset=utf-8"), ("x-should-retry", "false"))
+        headers = (("Content-Type", "application/json"), ("x-should-retry", "false"))
         yield Head(501, (*headers, (ERROR, _ascii(text))), len(body))
         yield Send(body)
 
