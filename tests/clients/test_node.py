@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -23,51 +22,10 @@ from mockserver.environment import variables
 
 PROGRAMS = Path(__file__).parent / "node"
 PATIENCE = 60
-"""Seconds until a Node process counts as hanging."""
+"""Seconds until a process counts as hanging."""
 
 TEXT = "Grüße aus Zürich: 量子 🙂, and a plain end."
 """Bytes of characters must not be torn apart, and JavaScript counts them in UTF-16."""
-
-
-def find_node(packages: Path = PROGRAMS) -> str:
-    """Where Node is; the test fails if it or one of the clients is missing."""
-    found = shutil.which("node")
-    if found is None:
-        pytest.fail("expected `node` on PATH, found none; install Node 20 or newer", pytrace=False)
-    wanted = json.loads((PROGRAMS / "package.json").read_text(encoding="utf-8"))["dependencies"]
-    missing = [name for name in wanted if not (packages / "node_modules" / name / "package.json").exists()]
-    if missing:
-        pytest.fail(
-            f"expected {', '.join(missing)} in {packages / 'node_modules'}; "
-            f"run `npm ci --ignore-scripts` in {PROGRAMS}",
-            pytrace=False,
-        )
-    return found
-
-
-class Node:
-    """Runs the programs; the environment is that of the test, `None` takes a variable away."""
-
-    def __init__(self, executable: str) -> None:
-        self._executable = executable
-
-    def run(self, program: str, *arguments: str, **changes: str | None) -> dict[str, dict[str, Any]]:
-        """What each case came to, by its name."""
-        environment = dict(os.environ)
-        for name, value in changes.items():
-            environment.pop(name, None)
-            if value is not None:
-                environment[name] = value
-        done = subprocess.run(
-            [self._executable, str(PROGRAMS / program), *arguments],
-            env=environment,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=PATIENCE,
-        )
-        assert done.returncode == 0, f"{program} {arguments}: {done.stderr}{done.stdout}"
-        lines = [json.loads(line) for line in done.stdout.splitlines()]
-        return {line.get("case") or line["mode"]: line for line in lines}
 
 
 def resolved(outcome: Mapping[str, Any]) -> Any:
@@ -80,20 +38,15 @@ def rejected(outcome: Mapping[str, Any]) -> Any:
     return outcome["error"]
 
 
-@pytest.fixture(scope="session")
-def node() -> Node:
-    return Node(find_node())
-
-
 def test_a_missing_node_fails_the_test_and_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    find_node: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(pytest.fail.Exception, match="found none; install Node 20"):
         find_node()
 
 
-def test_missing_packages_fail_the_test_and_say_what_to_run(tmp_path: Path) -> None:
+def test_missing_packages_fail_the_test_and_say_what_to_run(find_node: Any, tmp_path: Path) -> None:
     with pytest.raises(pytest.fail.Exception, match=r"openai.* run `npm ci --ignore-scripts` in .*node"):
         find_node(tmp_path)
 
@@ -102,7 +55,7 @@ def test_missing_packages_fail_the_test_and_say_what_to_run(tmp_path: Path) -> N
 
 
 @pytest.fixture
-def openai(node: Node, mock_provider: Any) -> Any:
+def openai(node: Any, mock_provider: Any) -> Any:
     """Runs cases of openai_probe.mjs at mantle; the addresses are those that `mockserver env` prints."""
 
     def run(*cases: str, **changes: str) -> dict[str, dict[str, Any]]:
@@ -272,10 +225,10 @@ def test_an_error_inside_a_chat_stream_is_raised_by_openai_node(openai: Any, moc
 
 
 def test_a_node_program_finds_the_mock_by_the_environment_that_run_sets(
-    node: Node, mock_provider: Any
+    node: Any, mock_provider: Any
 ) -> None:
     command = [sys.executable, "-m", "mockserver", "run", "--auth", "strict", "--"]
-    command += [str(find_node()), str(PROGRAMS / "openai_probe.mjs"), "chat", "unknown model"]
+    command += [node.executable, str(PROGRAMS / "openai_probe.mjs"), "chat", "unknown model"]
     done = subprocess.run(
         command,
         env={**os.environ, "PROBE_MODEL": mock_provider.model},
@@ -352,7 +305,7 @@ def test_a_stream_that_was_cut_gives_its_place_back(openai_at_puter: Any, mock_p
 
 
 @pytest.fixture
-def puter(node: Node, mock_provider: Any) -> Any:
+def puter(node: Any, mock_provider: Any) -> Any:
     """Runs a mode of puter_probe.mjs, at the origin that `mockserver env` prints."""
 
     def run(mode: str, **changes: str | None) -> dict[str, Any]:
@@ -515,7 +468,7 @@ def test_a_failure_inside_a_stream_is_a_line_that_puter_js_hands_on(
 
 
 @pytest.fixture
-def bedrock(node: Node, mock_provider: Any) -> Any:
+def bedrock(node: Any, mock_provider: Any) -> Any:
     """Runs cases of bedrock_probe.mjs over https, with a bearer key unless a test changes that."""
 
     def run(*cases: str, **changes: str | None) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,67 @@
+"""Node, for the tests of JavaScript clients; the programs that call the clients are in `node/`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAMS = Path(__file__).parent / "node"
+PATIENCE = 60
+"""Seconds until a Node process counts as hanging."""
+
+
+def _find_node(packages: Path = PROGRAMS) -> str:
+    """Where Node is; the test fails if it or one of the clients is missing."""
+    found = shutil.which("node")
+    if found is None:
+        pytest.fail("expected `node` on PATH, found none; install Node 20 or newer", pytrace=False)
+    wanted = json.loads((PROGRAMS / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    missing = [name for name in wanted if not (packages / "node_modules" / name / "package.json").exists()]
+    if missing:
+        pytest.fail(
+            f"expected {', '.join(missing)} in {packages / 'node_modules'}; "
+            f"run `npm ci --ignore-scripts` in {PROGRAMS}",
+            pytrace=False,
+        )
+    return found
+
+
+class Node:
+    """Runs the programs; the environment is that of the test, `None` takes a variable away."""
+
+    def __init__(self, executable: str) -> None:
+        self.executable = executable
+
+    def run(self, program: str, *arguments: str, **changes: str | None) -> dict[str, dict[str, Any]]:
+        """What each case came to, by its name."""
+        environment = dict(os.environ)
+        for name, value in changes.items():
+            environment.pop(name, None)
+            if value is not None:
+                environment[name] = value
+        done = subprocess.run(
+            [self.executable, str(PROGRAMS / program), *arguments],
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=PATIENCE,
+        )
+        assert done.returncode == 0, f"{program} {arguments}: {done.stderr}{done.stdout}"
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        return {line.get("case") or line["mode"]: line for line in lines}
+
+
+@pytest.fixture(scope="session")
+def node() -> Node:
+    return Node(_find_node())
+
+
+@pytest.fixture(scope="session")
+def find_node() -> Any:
+    return _find_node
