@@ -182,7 +182,7 @@ def _credentials(
     which: str, contract: Contract, target: Target, headers: dict[str, str], body: Any
 ) -> tuple[dict[str, str], Any]:
     said = {**target.provider.said["key"], **contract.said.get("key", {})}
-    if which == "none":
+    if which == "none" or (which == "right" and target.signer is not None):
         return headers, body
     key = target.key if which == "right" else said.get("wrong", {}).get(which)
     if key is None:

@@ -14,6 +14,7 @@ from conformance.framing import read
 from conformance.judge import judge, outage
 from conformance.probing import CannotAsk, Unfounded, build
 from conformance.rules import Seen, Step
+from conformance.signing import signed
 from conformance.store import Redactor, Store, again, exchange_to_dict, head_of, request_from_dict
 from conformance.target import Target
 
@@ -33,6 +34,12 @@ class Run:
         for target in self.targets:
             if target.key:
                 secrets[target.key] = target.key_variable
+            if target.signer is not None:
+                said = target.provider.said["key"]["sigv4"]
+                secrets[target.signer.access_key] = said["access_key"]
+                secrets[target.signer.secret] = said["secret"]
+                if target.signer.token:
+                    secrets[target.signer.token] = said["token"]
         return secrets
 
     def close(self) -> None:
@@ -84,6 +91,8 @@ class Run:
             except Unfounded:
                 break
             request = Request(request.method, request.target, (*request.headers, *self.extra), request.body)
+            if target.signer is not None and how.get("auth", "right") == "right":
+                request = signed(request, target.endpoint, target.signer)
             came = asker.ask(request)
             if isinstance(came, str):
                 exchange = Exchange(request, None, came)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.exchange import Chunk, Exchange, Headers, Request, Response
+from conformance.signing import SIGNED_HEADERS
 from conformance.target import Target
 
 STILL_A_SECRET = 6
@@ -146,8 +147,12 @@ def again(target: Target, exchange: Exchange) -> str:
     """A curl line that asks the same once more; the key is a variable."""
     request, variable = exchange.request, target.key_variable
     words = ["curl", "-sS", "-i", "-X", request.method]
+    by_signature = target.signer is not None and request.header("x-amz-date") is not None
     for name, value in request.headers:
-        words += ["-H", _quoted(f"{name}: {value}", variable)]
+        if not (by_signature and name.lower() in SIGNED_HEADERS):
+            words += ["-H", _quoted(f"{name}: {value}", variable)]
+    if by_signature:
+        words += _signature(target)
     if request.body:
         if request.header("content-type") is None:
             words += ["-H", "Content-Type:"]
@@ -157,6 +162,17 @@ def again(target: Target, exchange: Exchange) -> str:
         else:
             words += ["--data-binary", "@body.json"]
     return " ".join([*words, _quoted(f"{target.endpoint}{request.target}", variable)])
+
+
+def _signature(target: Target) -> list[str]:
+    """What makes curl sign the request anew, with the keys of the environment."""
+    assert target.signer is not None
+    said = target.provider.said["key"]["sigv4"]
+    words = ["--aws-sigv4", f"aws:amz:{target.signer.region}:{target.signer.service}"]
+    words += ["--user", f'"${said["access_key"]}:${said["secret"]}"']
+    if target.signer.token:
+        words += ["-H", f'"X-Amz-Security-Token: ${said["token"]}"']
+    return words
 
 
 def _quoted(text: str, variable: str) -> str:

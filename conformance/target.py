@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.contract import Card, Provider, Specs, fill
+from conformance.signing import Signer
 
 EMBEDDED = "mock"
 """The provider name that means: every provider of specs/, all at one mock."""
@@ -39,6 +40,8 @@ class Target:
     auth: str | None = None
     """How a mock checks credentials: strict, lenient, off; `strict` for a real provider."""
     reality: str = "documented"
+    signer: Signer | None = None
+    """Signs the requests in place of `key`."""
 
     @property
     def name(self) -> str:
@@ -75,7 +78,8 @@ def targets(
         raise UsageError(f"--provider: expected one of {known}, got {provider!r}")
     said = specs.providers[provider]
     region = _region(said, region, environment)
-    variable, key = _key(said, environment)
+    signer = _signer(said, region, environment)
+    variable, key = ("", None) if signer else _key(said, environment)
     where, base = next(
         (
             (name, environment[name])
@@ -97,6 +101,7 @@ def targets(
             key,
             variable,
             auth="strict",
+            signer=signer,
         )
     ]
 
@@ -145,8 +150,19 @@ def _region(provider: Provider, region: str | None, environment: Mapping[str, st
     return region
 
 
+def _signer(provider: Provider, region: str | None, environment: Mapping[str, str]) -> Signer | None:
+    """The access key of the environment, where there is one and no key of the provider's own."""
+    said = provider.said["key"].get("sigv4")
+    if said is None or any(environment.get(name) for name in provider.said["key"]["environment"]):
+        return None
+    access_key, secret = environment.get(said["access_key"]), environment.get(said["secret"])
+    if not access_key or not secret:
+        return None
+    return Signer(access_key, secret, environment.get(said["token"]) or None, said["service"], region or "")
+
+
 def _key(provider: Provider, environment: Mapping[str, str]) -> tuple[str, str]:
-    names = provider.said["key"]["environment"]
+    names = list(provider.said["key"]["environment"])
     for name in names:
         key = environment.get(name)
         if key:
@@ -156,6 +172,9 @@ def _key(provider: Provider, environment: Mapping[str, str]) -> tuple[str, str]:
                     "others among them; is there a line break at its end?"
                 )
             return name, key
+    signing = provider.said["key"].get("sigv4")
+    if signing:
+        names.append(f"{signing['access_key']} and {signing['secret']}")
     raise UsageError(f"no key for {provider.id}: set {' or '.join(names)}, as {provider.title} names it")
 
 
