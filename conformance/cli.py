@@ -1,7 +1,8 @@
 """The command line: run, lint, show, mutants.
 
 Exit codes of `conformance run`: 0 conformant, 1 not conformant, 2 usage, 3 suite error,
-4 inconclusive (nobody answered, rate limit, outage, or nothing was looked at).
+4 inconclusive (nobody answered, rate limit, outage, stopped early, or nothing was looked at).
+Of several the first in 2, 3, 1, 4, 0.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,39 @@ EXAMPLES = """examples:
   conformance mutants                              break every rule once and see it found
 """
 
+RUN_ENDS = """examples:
+  conformance run --api 'puter/*' --report-dir build/report
+  conformance run --endpoint-url http://127.0.0.1:4010          a mock that runs already
+  AWS_BEARER_TOKEN_BEDROCK=... conformance run --provider bedrock-mantle --region us-east-1
+
+A real provider's requests cost money. Its key is read from the variable that its own page names and
+goes to no other host, never over plain http; no report holds it.
+
+exit codes: 0 conformant (a broken should only warns), 1 not conformant, 2 usage, 3 suite error (ours),
+4 inconclusive: nobody answered, rate limit, outage, stopped early, nothing looked at
+"""
+LINT_ENDS = """A folder is laid out like specs/: providers/, contracts/, cards/. Its contracts may extend shipped ones.
+
+examples:
+  conformance lint                 the shipped specs
+  conformance lint my-specs/       those and yours; each problem as file:line: what was expected
+
+exit codes: 0 no problem, 1 problems, 2 usage
+"""
+SHOW_ENDS = """examples:
+  conformance show list                           every contract and what it is about
+  conformance show bedrock-runtime/converse       resolved, each line with the file and line it comes from
+"""
+MUTANTS_ENDS = """A rule that survives proves nothing: its check finds no fault in an answer that breaks it. Rules that fall
+with another are compared with what the file lists under `also`.
+
+examples:
+  conformance mutants                             every rule of every contract
+  conformance mutants --specs my-specs/ --api 'my/*'
+
+exit codes: 0 sound (every rule found by its own check, the unbroken mock clean), 1 not sound, 2 usage
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit code."""
@@ -46,9 +81,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UsageError, SpecError) as error:
         print(f"conformance: {error}", file=sys.stderr)
         return USAGE
+    except KeyboardInterrupt:
+        return INCONCLUSIVE
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception:
+        # Python would exit with 1, which here means: not conformant.
+        traceback.print_exc()
+        print("conformance: suite error: this is our own fault, please report it", file=sys.stderr)
+        return SUITE_ERROR
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,7 +109,8 @@ def _parser() -> argparse.ArgumentParser:
         "run",
         help="ask a provider and judge its answers",
         description="Asks a provider, real or mocked, and says which promises it keeps.",
-        epilog="exit codes: 0 conformant, 1 not conformant, 2 usage, 3 suite error, 4 inconclusive or nothing asked",
+        epilog=RUN_ENDS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.add_argument(
         "--provider",
@@ -94,47 +137,69 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--report-dir", metavar="DIR", help="write report.html and report.json there")
     run.set_defaults(command=_run)
 
-    lint = commands.add_parser("lint", help="check the files in specs/ and in folders of your own")
+    lint = commands.add_parser(
+        "lint",
+        help="check the files in specs/ and in folders of your own",
+        description="Checks contracts, providers and cards, and that every worked example keeps its own contract.",
+        epilog=LINT_ENDS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     lint.add_argument("folders", nargs="*", metavar="DIR", help="folders beside the shipped specs")
     lint.set_defaults(command=_lint)
 
     show = commands.add_parser(
-        "show", help="print a contract with everything it inherits, each line with its origin"
+        "show",
+        help="print a contract with everything it inherits, each line with its origin",
+        description="Prints one contract as YAML, with everything it inherits.",
+        epilog=SHOW_ENDS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     show.add_argument(
         "contract", metavar="CONTRACT", help="bedrock-runtime/converse, for instance; `list` names them all"
     )
-    show.add_argument("--specs", metavar="DIR", action="append", default=[])
+    show.add_argument(
+        "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"
+    )
     show.set_defaults(command=_show)
 
     mutants = commands.add_parser(
         "mutants",
         help="break every rule in the mock once; its own check has to find it",
         description="Breaks each rule in turn in the embedded mock, asks that rule's probe, judges all rules on it.",
+        epilog=MUTANTS_ENDS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     mutants.add_argument(
         "--api", metavar="GLOB", action="append", help="only contracts whose name or API matches; repeatable"
     )
-    mutants.add_argument("--specs", metavar="DIR", action="append", default=[])
+    mutants.add_argument(
+        "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"
+    )
     mutants.set_defaults(command=_mutants)
     return parser
 
 
 def _specs(folders: Sequence[str]) -> Specs:
     from conformance.contract import load
+    from conformance.target import UsageError
 
+    for each in folders:
+        if not Path(each).is_dir():
+            raise UsageError(f"expected a folder of YAML, got {each}: there is none")
     return load(folders)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     import pytest
 
+    from conformance.plugin import PROMISES
+    from conformance.session import Verdict, cases, mock_at, report_folder
     from conformance.target import EMBEDDED, targets
 
     specs = _specs(arguments.specs)
-    mock = (
-        {"http": arguments.endpoint_url or "http://127.0.0.1:9"} if arguments.provider == EMBEDDED else None
-    )
+    mock: Mapping[str, Any] | None = None
+    if arguments.provider == EMBEDDED:
+        mock = mock_at(arguments.endpoint_url) if arguments.endpoint_url else {"http": "http://127.0.0.1"}
     asked = targets(
         specs,
         arguments.provider,
@@ -143,7 +208,9 @@ def _run(arguments: argparse.Namespace) -> int:
         region=arguments.region,
         mock=mock,
     )
-    if mock is None or arguments.endpoint_url:
+    cases(asked, specs, arguments.api)
+    folder = report_folder(arguments.report_dir) if arguments.report_dir else None
+    if arguments.provider != EMBEDDED or arguments.endpoint_url:
         from conformance.ask import probe_url
 
         for target in {each.endpoint: each for each in asked}.values():
@@ -154,58 +221,56 @@ def _run(arguments: argparse.Namespace) -> int:
                     file=sys.stderr,
                 )
                 return INCONCLUSIVE
-    suite = Path(__file__).resolve().parent / "suite"
-    options = ["-c", str(suite / "pytest.ini"), "--rootdir", str(suite), "-p", "conformance.plugin"]
-    options += ["-p", "no:cacheprovider", "--disable-warnings", "-q", "--no-header", "--no-summary"]
+    options = ["-c", str(PROMISES.with_name("pytest.ini")), "--rootdir", str(PROMISES.parent)]
+    options += ["-p", "conformance.plugin", "-p", "no:cacheprovider"]
+    # What failed is told by Verdict; --no-summary would silence that too before pytest 9.2.
+    options += ["-qq", "--no-header", "--disable-warnings", "--tb=no", "-rN"]
     for name, value in (
         ("provider", arguments.provider),
         ("endpoint-url", arguments.endpoint_url),
         ("model", arguments.model),
         ("region", arguments.region),
         ("reality", arguments.reality),
-        ("report-dir", arguments.report_dir and str(Path(arguments.report_dir).resolve())),
+        ("report-dir", folder),
     ):
         if value:
             options.append(f"--conformance-{name}={value}")
     options += [f"--conformance-api={each}" for each in arguments.api or ()]
-    options += [f"--conformance-specs={Path(each).resolve()}" for each in arguments.specs]
-    collector = _Verdict()
-    kept = {name: os.environ.pop(name, None) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
+    verdict = Verdict(specs)
+    # The project around us has plugins, options and a configuration: none of them is for this run.
+    theirs = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PYTEST_")}
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     try:
-        status = pytest.main([*options, str(suite / "promises.py")], plugins=[collector])
+        status = pytest.main([*options, str(PROMISES)], plugins=[verdict])
     finally:
         del os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
-        os.environ.update({name: value for name, value in kept.items() if value is not None})
-    if status == pytest.ExitCode.INTERRUPTED:
+        os.environ.update(theirs)
+    if status == pytest.ExitCode.USAGE_ERROR:
+        return USAGE
+    if status == pytest.ExitCode.INTERNAL_ERROR or verdict.crashes:
+        print(*verdict.crashes, sep="\n", file=sys.stderr)
         return SUITE_ERROR
-    if status in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
-        return SUITE_ERROR
-    return collector.code
-
-
-class _Verdict:
-    """Listens to the end of the session for its exit code, and prints what failed."""
-
-    code = INCONCLUSIVE
-
-    def pytest_unconfigure(self, config: Any) -> None:
-        reporter = config.pluginmanager.get_plugin("conformance-reporter")
-        if reporter is not None:
-            self.code = reporter.exit_code
+    return verdict.exit_code
 
 
 def _lint(arguments: argparse.Namespace) -> int:
+    from conformance.document import SpecError
     from conformance.lint import problems
 
-    specs = _specs(arguments.folders)
+    try:
+        specs = _specs(arguments.folders)
+    except SpecError as error:
+        print(error)
+        print("1 problem; nothing after it was looked at")
+        return 1
     found = list(problems(specs))
     for problem in found:
         print(problem)
     rules = specs.rules()
+    number = {0: "no problem", 1: "1 problem"}.get(len(found), f"{len(found)} problems")
     print(
         f"{len(specs.contracts)} contracts, {len(rules)} rules, {len(specs.providers)} providers, "
-        f"{len(specs.cards)} cards: {'no problem' if not found else f'{len(found)} problems'}"
+        f"{len(specs.cards)} cards: {number}"
     )
     return 1 if found else 0
 

@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import IO
 
@@ -18,7 +17,7 @@ from conformance.contract import Contract, Rule, Specs
 from conformance.finding import Finding
 from conformance.probing import CannotAsk
 from conformance.run import Run, inapplicable
-from conformance.target import EMBEDDED, Target, targets
+from conformance.target import EMBEDDED, Target, UsageError, targets
 
 BREAK = "x-mock-break"
 """The request header by which the mock breaks a rule."""
@@ -71,23 +70,30 @@ class Outcome:
 
 
 def run_mutants(specs: Specs, globs: Sequence[str], progress: IO[str] | None = None) -> Outcome:
-    """Breaks every rule of the contracts that match, in an embedded mock of each reality."""
-    from conformance.session import embedded
+    """Breaks every rule of the contracts that match, in an embedded mock of each reality.
+
+    Raises UsageError if no contract matches.
+    """
+    from conformance.session import embedded, matches
 
     outcome = Outcome()
     begun = time.monotonic()
     open_rules = {
         (contract.id, rule.id): "no target"
         for contract in specs.contracts.values()
-        if not contract.abstract and any(fnmatch(contract.id, g) or fnmatch(contract.api, g) for g in globs)
+        if not contract.abstract and matches(contract, globs)
         for rule in contract.rules.values()
         if rule.not_checked is None
     }
+    if not open_rules:
+        raise UsageError(
+            f"--api: expected a name or glob of a contract, got {', '.join(globs)}: none matches"
+        )
     with tempfile.TemporaryDirectory(prefix="conformance-mutants-") as folder:
         for auth, reality in (("strict", "documented"), ("lenient", "documented"), ("strict", "observed")):
             if not open_rules:
                 break
-            mock = embedded(EMBEDDED)(auth=auth, reality=reality)
+            mock = embedded(EMBEDDED)(auth=auth, reality=reality, specs=specs)
             try:
                 asked = targets(specs, EMBEDDED, mock=mock.info)
                 for target in [other for each in asked for other in _cards(specs, each)]:

@@ -1,16 +1,31 @@
 """The pytest plugin: options, and the hooks that hand over to `conformance.session` when asked.
 
+A broken rule of level should is a `ShouldWarning`: shown, not red. Under `-W error` it is red, as the
+user asked; `-W error -W default::conformance.plugin.ShouldWarning` takes these out again. The verdict
+in report.json is the same either way.
+
 Every pytest run on the machine loads this module, so it imports nothing but pytest.
 """
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-SUITE = Path(__file__).resolve().parent / "suite"
+PROMISES = Path(__file__).resolve().parent / "suite" / "promises.py"
+"""The module of the suite that holds its test functions."""
+
+SHARED = pytest.StashKey[Path]()
+"""The folder of exchanges that the workers of pytest-xdist share."""
+
+
+class ShouldWarning(UserWarning):
+    """A rule of level should did not hold."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -63,7 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Any:
     """Collects the shipped suite whatever `python_files` says, and once."""
     collected = yield
-    if file_path.parent == SUITE and file_path.name != "__init__.py" and file_path.suffix == ".py":
+    if _is_the_suite(file_path):
         from conformance.session import SuiteModule
 
         return [SuiteModule.from_parent(parent, path=file_path)]
@@ -71,10 +86,50 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Any:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if (
-        "conformance_case" in metafunc.fixturenames
-        and metafunc.module.__name__ == "conformance.suite.promises"
-    ):
+    # The module's name tells nothing: with --import-mode=importlib it is made of folders.
+    if "conformance_case" in metafunc.fixturenames and _is_the_suite(metafunc.definition.path):
         from conformance.session import parametrize
 
         parametrize(metafunc)
+
+
+def _is_the_suite(path: Path) -> bool:
+    # The name first: resolving is a system call for each folder above each file that pytest looks at.
+    return path.name == PROMISES.name and path.resolve() == PROMISES
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Names the folder that the workers of pytest-xdist share; whether the suite is asked for, they will say."""
+    config: pytest.Config = node.config
+    if not config.pluginmanager.has_plugin(_Home.NAME):
+        config.pluginmanager.register(_Home(config), _Home.NAME)
+    node.workerinput["conformance_folder"] = str(config.stash[SHARED])
+
+
+class _Home:
+    """The end of pytest-xdist that collects nothing: wakes up when a worker sends a finding home."""
+
+    NAME = "conformance-home"
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        config.stash[SHARED] = Path(tempfile.gettempdir(), f"conformance-{os.urandom(16).hex()}")
+        if any(config.getoption(name) for name in vars(config.option) if name.startswith("conformance_")):
+            from conformance.session import session_of
+
+            # A usage error of a worker would be told as its crash.
+            session_of(config)
+
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        if any(PROMISES.name in each for each in ids):
+            from conformance.session import session_of
+
+            session_of(self.config).expect(ids)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        said = getattr(report, "conformance", None)
+        if said is not None:
+            from conformance.session import session_of
+
+            session_of(self.config).receive(said)

@@ -1,44 +1,63 @@
 """What the plugin does once the suite is asked for: targets, items, findings, report.
 
-One run for a pytest session; under xdist the workers share the exchanges through the store and
-send their findings home with their test reports.
+One run for a pytest session. Under pytest-xdist the workers share the exchanges through the store,
+each with an embedded mock of its own, and send their findings home with their test reports.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
-import uuid
+import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from conformance.contract import Contract, Rule, Specs, load
 from conformance.document import SpecError
 from conformance.finding import MEANING, Finding, exit_code
+from conformance.plugin import SHARED, ShouldWarning
 from conformance.run import Run
-from conformance.shapes import Mismatch
+from conformance.shapes import ABSENT, Mismatch
 from conformance.target import EMBEDDED, Target, UsageError, targets
 
-AREAS = ("wire", "stream", "errors", "auth", "limits", "quotas", "modalities", "behaviour")
-
-
-class ShouldWarning(UserWarning):
-    """A rule of level should did not hold."""
+SPECS = pytest.StashKey[Specs]()
+"""The specs of this run, where somebody has loaded them already."""
 
 
 class SuiteModule(pytest.Module):
-    """The suite's module: its functions are tests whatever `python_functions` says."""
+    """The suite's module: its functions are tests whatever `python_functions` says, if their area has rules."""
+
+    def collect(self) -> Sequence[pytest.Item | pytest.Collector]:
+        try:
+            self._areas = {case.rule.area for case in session_of(self.config).cases}
+        except pytest.UsageError as error:
+            # Raised here it would be one module's collection error, with a traceback.
+            self.config.pluginmanager.register(_Refusal(error))
+            return []
+        return list(super().collect())
 
     def funcnamefilter(self, name: str) -> bool:
-        return name.startswith("test_")
+        return name.startswith("test_") and name.removeprefix("test_") in self._areas
+
+
+class _Refusal:
+    """Ends the session with pytest's usage error as soon as the collection is over."""
+
+    def __init__(self, error: pytest.UsageError) -> None:
+        self.error = error
+
+    def pytest_collection_modifyitems(self) -> None:
+        raise self.error
 
 
 @dataclass(frozen=True)
@@ -51,42 +70,83 @@ class Case:
 
     @property
     def id(self) -> str:
-        return f"{self.rule.contract}:{self.rule.id}"
+        return f"{self.contract.id}:{self.rule.id}"
+
+
+def cases(asked: Sequence[Target], specs: Specs, globs: Sequence[str] | None) -> list[Case]:
+    """Every rule to look at, of the contracts whose name or API a glob matches; None: of all.
+
+    Raises UsageError for a glob that matches none: a run that asks nothing must not look like one that found nothing.
+    """
+    contracts = [(target, contract) for target in asked for contract in specs.of(target.provider.id)]
+    for glob in globs or ():
+        if not any(matches(contract, [glob]) for _, contract in contracts):
+            known = ", ".join(contract.id for _, contract in contracts)
+            raise UsageError(f"--api: expected a name or glob of {known}; {glob!r} matches none")
+    return [
+        Case(target, contract, rule)
+        for target, contract in contracts
+        if globs is None or matches(contract, globs)
+        for rule in contract.rules.values()
+        if rule.not_checked is None
+    ]
+
+
+def matches(contract: Contract, globs: Sequence[str]) -> bool:
+    """True if one of the globs matches the contract's name or its API."""
+    return any(fnmatch(contract.id, glob) or fnmatch(contract.api, glob) for glob in globs)
+
+
+def report_folder(wanted: str) -> Path:
+    """The folder, there and without the report of an earlier run: whatever becomes of this one, that is not its report.
+
+    Raises UsageError if it cannot be written to.
+    """
+    folder = Path(wanted).resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("report.json", "report.html"):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"--report-dir: expected a folder to write to, got {wanted}: {error}") from error
+    return folder
 
 
 class Session:
-    """Everything of ours in one pytest session."""
+    """Everything of ours in one pytest session.
+
+    Raises UsageError and SpecError. Nothing is asked before the first `judge`.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.started, self._clock = datetime.now(UTC), time.monotonic()
-        self.specs: Specs = load(config.getoption("conformance_specs"))
-        self._embedded: Any = None
-        self._temporary: str | None = None
-        worker = getattr(config, "workerinput", None)
-        self.is_worker = worker is not None
-        if worker is not None:
-            said = worker["conformance"]
-            self.folder, self.mock = Path(said["folder"]), said["mock"]
-        else:
-            wanted = config.getoption("conformance_report_dir")
-            self.report_folder = Path(wanted) if wanted else None
-            base = self.report_folder or Path(self._make_temporary())
-            self.folder = base / "exchanges" / uuid.uuid4().hex[:12]
-            if self.report_folder is not None:
-                shutil.rmtree(self.report_folder / "exchanges", ignore_errors=True)
-            self.mock = self._find_mock()
-        self.targets = self._targets()
-        self.cases = list(self._cases())
+        self.specs = config.stash[SPECS] if SPECS in config.stash else load(self.option("specs"))
+        self.is_worker = hasattr(config, "workerinput")
+        wanted = None if self.is_worker else self.option("report_dir")
+        self.report_folder = report_folder(wanted) if wanted else None
         self.findings: dict[str, tuple[Case, Finding]] = {}
+        self._expected: set[str] = set()
+        self._embedded: Any = None
         self._run: Run | None = None
-
-    def _make_temporary(self) -> str:
-        self._temporary = tempfile.mkdtemp(prefix="conformance-")
-        return self._temporary
+        try:
+            self._choose(self._find_mock())
+            self.folder = self._exchanges()
+        except BaseException:
+            self._stop_mock()
+            raise
 
     def option(self, name: str) -> Any:
         return self.config.getoption(f"conformance_{name}")
+
+    def _exchanges(self) -> Path:
+        if self.is_worker:
+            folder = Path(self.config.workerinput["conformance_folder"])  # type: ignore[attr-defined]
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return folder
+        if SHARED in self.config.stash:
+            return self.config.stash[SHARED]
+        return Path(tempfile.mkdtemp(prefix="conformance-"))
 
     def _find_mock(self) -> Mapping[str, Any] | None:
         if (self.option("provider") or EMBEDDED) != EMBEDDED:
@@ -94,63 +154,107 @@ class Session:
         endpoint = self.option("endpoint_url")
         if endpoint:
             return mock_at(endpoint)
-        if self.config.option.collectonly:
-            return {"http": "http://127.0.0.1:9", "auth": self.option("auth") or "strict"}
-        start = embedded(EMBEDDED)
-        self._embedded = start(
-            auth=self.option("auth") or "strict", reality=self.option("reality") or "documented"
-        )
+        options = {
+            "auth": self.option("auth") or "strict",
+            "reality": self.option("reality") or "documented",
+        }
+        if self.config.option.collectonly or SHARED in self.config.stash:
+            return {"http": "http://127.0.0.1", **options}
+        self._embedded = embedded(EMBEDDED)(specs=self.specs, **options)
         return dict(self._embedded.info)
 
-    def _targets(self) -> list[Target]:
-        return targets(
+    def _choose(self, mock: Mapping[str, Any] | None) -> None:
+        self.mock = mock
+        self.targets = targets(
             self.specs,
             self.option("provider") or EMBEDDED,
             endpoint=self.option("endpoint_url"),
             model=self.option("model"),
             region=self.option("region"),
-            mock=self.mock,
+            mock=mock,
         )
-
-    def _cases(self) -> Iterator[Case]:
-        globs = self.option("api") or ["*"]
-        for target in self.targets:
-            for contract in self.specs.of(target.provider.id):
-                if any(fnmatch(contract.id, glob) or fnmatch(contract.api, glob) for glob in globs):
-                    for rule in contract.rules.values():
-                        if rule.not_checked is None:
-                            yield Case(target, contract, rule)
-
-    @property
-    def run(self) -> Run:
-        if self._run is None:
-            self._run = Run(self.specs, self.targets, self.folder)
-        return self._run
+        self.cases = cases(self.targets, self.specs, self.option("api"))
+        self._by_id = {case.id: case for case in self.cases}
 
     def judge(self, case: Case) -> Finding:
-        """What became of the case's rule; kept for the report."""
-        finding = self.run.judge(case.target, case.contract, case.rule)
-        self.findings[f"{case.target.name} {case.id}"] = case, finding
+        """What became of the case's rule; kept for the report. What we raise ourselves is a suite error."""
+        if self._run is None:
+            self._run = Run(self.specs, self.targets, self.folder)
+        try:
+            finding = self._run.judge(case.target, case.contract, case.rule)
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(place.filename).name}:{place.lineno}, in {place.name}"
+            finding = Finding(case.rule, "suite error", f"{type(error).__name__}: {error} ({where})")
+        self.findings[case.id] = case, finding
         return finding
 
-    def close(self) -> None:
-        """Ends connections, the embedded mock, and what was temporary."""
-        if self._run is not None:
-            self._run.close()
-        if self._embedded is not None:
-            self._embedded.stop()
-        if self._temporary is not None:
-            shutil.rmtree(self._temporary, ignore_errors=True)
+    # Workers and the home they send their findings to
+
+    def tell(self, case: Case) -> dict[str, Any]:
+        """What was found, as values that survive the way home."""
+        finding = self.findings[case.id][1]
+        mismatches: list[list[Any]] = []
+        for each in finding.mismatches:
+            got = [] if each.got is ABSENT else [json.dumps(each.got, default=repr)]
+            mismatches.append([each.at, each.expected, each.keyword, *got])
+        mock = self.mock and {
+            name: self.mock[name] for name in ("http", "auth", "reality") if name in self.mock
+        }
+        return {
+            "case": case.id,
+            "word": finding.word,
+            "reason": finding.reason,
+            "mismatches": mismatches,
+            "evidence": list(finding.evidence),
+            "again": finding.again,
+            "mock": mock,
+        }
+
+    def receive(self, said: Mapping[str, Any]) -> None:
+        """Keeps what a worker told."""
+        if not self.findings and said["mock"] != self.mock:
+            self._choose(said["mock"])
+        case = self._by_id[said["case"]]
+        mismatches = [
+            Mismatch(at, expected, json.loads(got[0]) if got else ABSENT, keyword)
+            for at, expected, keyword, *got in said["mismatches"]
+        ]
+        self.findings[case.id] = (
+            case,
+            Finding(
+                case.rule,
+                said["word"],
+                said["reason"],
+                tuple(mismatches),
+                tuple(said["evidence"]),
+                said["again"],
+            ),
+        )
+
+    def expect(self, items: Sequence[str]) -> None:
+        """The ids of pytest items that are to be run."""
+        for each in items:
+            name = each[each.find("[") + 1 : each.rfind("]")]
+            if name in self._by_id:
+                self._expected.add(name)
+
+    # The end
 
     def write_report(self) -> dict[str, Any]:
         """The canonical document of this run, written to the report folder if there is one."""
         from conformance import report
 
-        exchanges = (
-            {path.stem: _read_json(path) for path in sorted(self.folder.glob("*.json"))}
-            if self.folder.is_dir()
-            else {}
-        )
+        for name in self._expected - set(self.findings):
+            case = self._by_id[name]
+            self.findings[name] = (
+                case,
+                Finding(case.rule, "inconclusive", "the run ended before it was looked at"),
+            )
+        exchanges = {
+            path.stem: json.loads(path.read_text(encoding="utf-8"))
+            for path in sorted(self.folder.glob("*.json"))
+        }
         document = report.document(
             [(case.target, case.contract, finding) for case, finding in self.findings.values()],
             self.specs,
@@ -162,13 +266,24 @@ class Session:
         )
         if self.report_folder is not None:
             report.write(document, self.report_folder)
-        return dict(document)
+        return document
 
+    @property
+    def exit_code(self) -> int:
+        """What `conformance run` exits with."""
+        return exit_code([finding for _, finding in self.findings.values()])
 
-def _read_json(path: Path) -> Any:
-    import json
+    def close(self) -> None:
+        """Ends connections and the embedded mock, and removes what was temporary."""
+        if self._run is not None:
+            self._run.close()
+        self._stop_mock()
+        if not self.is_worker:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
-    return json.loads(path.read_text(encoding="utf-8"))
+    def _stop_mock(self) -> None:
+        if self._embedded is not None:
+            self._embedded.stop()
 
 
 def embedded(name: str) -> Any:
@@ -184,30 +299,37 @@ def embedded(name: str) -> Any:
 
 
 def mock_at(endpoint: str) -> dict[str, Any]:
-    """What the mock at `endpoint` says of itself. A mock that nobody can reach is asked all the same."""
+    """What the mock at `endpoint` says of itself. A mock that nobody can reach is asked all the same.
+
+    Raises UsageError for what is no URL.
+    """
     import urllib3
 
-    info: dict[str, Any] = {"http": endpoint.rstrip("/"), "auth": "lenient"}
+    url = endpoint.rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"--endpoint-url: expected http(s)://host[:port][/path], got {endpoint!r}")
+    info: dict[str, Any] = {"auth": "lenient"}
     try:
-        response = urllib3.request("GET", f"{endpoint.rstrip('/')}/_mock/info", retries=False, timeout=10.0)
+        response = urllib3.request("GET", f"{url}/_mock/info", retries=False, timeout=10.0)
         if response.status == 200:
-            info = {**info, **response.json(), "http": endpoint.rstrip("/")}
-    except (urllib3.exceptions.HTTPError, OSError, ValueError):
+            info |= response.json()
+    except (urllib3.exceptions.HTTPError, OSError, ValueError, TypeError):
         pass
-    return info
+    return info | {"http": url}
 
 
 _KEY = pytest.StashKey[Session]()
 
 
 def session_of(config: pytest.Config) -> Session:
-    """This pytest session's Session, made when first asked for."""
+    """This pytest session's Session, made when first asked for. Raises pytest.UsageError."""
     if _KEY not in config.stash:
         try:
             config.stash[_KEY] = Session(config)
         except (UsageError, SpecError) as error:
             raise pytest.UsageError(str(error)) from error
-        config.pluginmanager.register(Reporter(config.stash[_KEY]), "conformance-reporter")
+        config.pluginmanager.register(Reporter(config.stash[_KEY]), Reporter.NAME)
     return config.stash[_KEY]
 
 
@@ -215,21 +337,18 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
     """One item for each case of the function's area."""
     session = session_of(metafunc.config)
     area = metafunc.function.__name__.removeprefix("test_")
-    cases = [case for case in session.cases if case.rule.area == area]
-    several = len({target.name for target in session.targets}) != len(
-        {t.provider.id for t in session.targets}
-    )
+    has_xdist = metafunc.config.pluginmanager.has_plugin("xdist")
     metafunc.parametrize(
         "conformance_case",
         [
             pytest.param(
                 _Item(session, case),
-                id=f"{case.target.name}-{case.id}" if several else case.id,
-                marks=pytest.mark.xdist_group(f"{case.contract.id} {case.rule.probe}")
-                if metafunc.config.pluginmanager.has_plugin("xdist")
-                else (),
+                id=case.id,
+                # With --dist loadgroup no worker waits for another that asks the probe of both.
+                marks=[pytest.mark.xdist_group(f"{case.contract.id} {case.rule.probe}")] if has_xdist else [],
             )
-            for case in cases
+            for case in session.cases
+            if case.rule.area == area
         ],
     )
 
@@ -243,8 +362,7 @@ class _Item:
     def __call__(self) -> None:
         __tracebackhide__ = True
         finding = self.session.judge(self.case)
-        meaning = MEANING[finding.word]
-        if meaning.pytest == "skipped":
+        if MEANING[finding.word].pytest == "skipped":
             pytest.skip(finding.reason)
         if finding.warns:
             warnings.warn(ShouldWarning(finding.text()), stacklevel=2)
@@ -252,94 +370,92 @@ class _Item:
             pytest.fail(finding.text(), pytrace=False)
 
 
-def finding_to_dict(case: Case, finding: Finding) -> dict[str, Any]:
-    """The finding as values that survive the way home from an xdist worker."""
-    return {
-        "target": case.target.name,
-        "contract": case.contract.id,
-        "rule": case.rule.id,
-        "word": finding.word,
-        "reason": finding.reason,
-        "mismatches": [
-            [each.at, each.expected, _plain(each.got), each.keyword] for each in finding.mismatches
-        ],
-        "evidence": list(finding.evidence),
-        "again": finding.again,
-    }
-
-
-def _plain(value: Any) -> Any:
-    import json
-
-    try:
-        return json.loads(json.dumps(value))
-    except (TypeError, ValueError):
-        return repr(value)
+def _item(item: pytest.Item) -> _Item | None:
+    """What the pytest item of ours calls; None for an item of somebody else's."""
+    callspec = getattr(item, "callspec", None)
+    called = callspec.params.get("conformance_case") if callspec else None
+    return called if isinstance(called, _Item) else None
 
 
 class Reporter:
-    """Registered once the suite is collected: carries findings home and writes the report."""
+    """Registered once the suite is collected: sends findings home and writes the report."""
+
+    NAME = "conformance-reporter"
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.document: dict[str, Any] | None = None
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.session.expect([item.nodeid for item in session.items if _item(item)])
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
         report = yield
-        case = getattr(item, "callspec", None) and item.callspec.params.get("conformance_case")  # type: ignore[attr-defined]
-        if call.when == "call" and isinstance(case, _Item):
-            key = f"{case.case.target.name} {case.case.id}"
-            if key in self.session.findings:
-                report.conformance = finding_to_dict(*self.session.findings[key])
+        ours = _item(item)
+        if self.session.is_worker and call.when == "call" and ours and ours.case.id in self.session.findings:
+            report.conformance = self.session.tell(ours.case)
         return report
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        said = getattr(report, "conformance", None)
-        if said is None or self.session.is_worker:
-            return
-        contract = self.session.specs.contracts[said["contract"]]
-        target = next(each for each in self.session.targets if each.name == said["target"])
-        case = Case(target, contract, contract.rules[said["rule"]])
-        finding = Finding(
-            case.rule,
-            said["word"],
-            said["reason"],
-            tuple(Mismatch(*each) for each in said["mismatches"]),
-            tuple(said["evidence"]),
-            said["again"],
-        )
-        self.session.findings[f"{case.target.name} {case.id}"] = case, finding
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self.session.is_worker:
-            self.session.close()
-            return
-        if self.session.findings and not session.config.option.collectonly:
+        if not self.session.is_worker and not session.config.option.collectonly:
             self.document = self.session.write_report()
+            if session.exitstatus == pytest.ExitCode.OK and self.session.exit_code != 0:
+                # All were skipped: nothing was looked at.
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self.session.close()
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: Any) -> None:
-        node.workerinput["conformance"] = {
-            "folder": str(self.session.folder.resolve()),
-            "mock": self.session.mock,
-        }
-
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if self.document is None or self.session.is_worker:
+        if self.document is None:
             return
         from conformance import report
 
         terminalreporter.section("conformance")
-        markup = terminalreporter._tw.hasmarkup
-        for line in report.matrix(self.document, terminalreporter._tw.fullwidth, markup):
-            terminalreporter.write_line(line)
+        *lines, verdict = report.matrix(
+            self.document, terminalreporter._tw.fullwidth, terminalreporter._tw.hasmarkup
+        )
         if self.session.report_folder is not None:
-            terminalreporter.write_line(f"report: {self.session.report_folder / 'report.html'}")
+            lines.append(f"report: {self.session.report_folder / 'report.html'}")
+        for line in (*lines, verdict):
+            terminalreporter.write_line(line)
 
-    @property
-    def exit_code(self) -> int:
-        """What `conformance run` exits with."""
-        return exit_code([finding for _, finding in self.session.findings.values()])
+
+class Verdict:
+    """Given to pytest by `conformance run`: brings the specs, prints what failed, keeps the exit code."""
+
+    TOLD = 20
+    """So many failures are printed in full."""
+    WORST = ("suite error", "broken", "inconclusive", "over budget", "not asked", "not applicable", "kept")
+    """What is told first: the cause before what only follows from it."""
+
+    def __init__(self, specs: Specs) -> None:
+        self.specs = specs
+        self.crashes: list[str] = []
+        """Why the suite could not be collected."""
+        self.exit_code = exit_code([])
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[SPECS] = self.specs
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.crashes.append(report.longreprtext)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
+        from conformance.report import failures
+
+        reporter = config.pluginmanager.get_plugin(Reporter.NAME)
+        if reporter is None or reporter.document is None:
+            return
+        self.exit_code = reporter.session.exit_code
+        worst = sorted(reporter.document["findings"], key=lambda each: self.WORST.index(each["word"]))
+        told = failures({"findings": worst})
+        for text in told[: self.TOLD]:
+            terminalreporter.write_line("")
+            terminalreporter.write_line(text)
+        if len(told) > self.TOLD:
+            where = "stand in report.html" if reporter.session.report_folder else "with --report-dir DIR"
+            terminalreporter.write_line("")
+            terminalreporter.write_line(f"and {len(told) - self.TOLD} more, which {where}")
