@@ -543,7 +543,8 @@
   const table = (names, body) => h("div", { class: "scroll" }, h("table", { class: "plain" }, h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, body)));
   const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
   const against = (claim) => claim.verdict === "broken" || (claim.observed && !same(claim.observed.value, claim.read_as)) || claim.disputed_by.length > 0;
-  const quoted = (stated) => (stated === null ? h("span", { class: "soft" }, "says nothing") : `“${stated}”`);
+  const wordless = { null: "says nothing", unreadable: "unreadable" };
+  const quoted = (stated) => (Object.hasOwn(wordless, String(stated)) ? h("span", { class: "soft" }, wordless[stated]) : `“${stated}”`);
   const valued = (claim) => [h("b", {}, plain(claim.read_as)), claim.unit ? ` ${claim.unit}` : ""];
   const seen = (said) => [h("b", {}, plain(said.value)), said.text ? `: ${said.text}` : "", h("div", { class: "soft small" }, source(said.source))];
   const judged = (claim) => {
@@ -590,7 +591,7 @@
     table(["Statement", "Why it is not checked", "APIs"], [...statements.values()].map((group) => h("tr", {},
       h("td", {}, h("div", { class: "id" }, group[0].rule), group[0].text, h("div", { class: "soft small" }, source(group[0].source))),
       h("td", {}, group[0].why),
-      h("td", { class: "small" }, [...new Set(group.map((each) => each.api))].map((api) => h("div", { class: "whole" }, api)), h("div", { class: "soft" }, group[0].area)))))) : null;
+      h("td", { class: "small" }, [...new Set(group.map((each) => each.api))].join(", "), h("div", { class: "soft" }, group[0].area)))))) : null;
 
   document.body.append(h("main", {}, head, targets,
     h("section", { id: "matrix" }, h("h2", {}, "Matrix"), h("div", { class: "scroll" }, matrix), legend),

@@ -257,6 +257,12 @@ _SHORTEST = 16
 """An API's name is not cut below this: `  Chat Complet...`."""
 
 
+def _cut_inside(text: str, width: int) -> str:
+    """The text with its middle left out: `Chat Completions` and its stream differ at their ends."""
+    half = (width - 3) // 2
+    return text if len(text) <= width else f"{text[: width - 3 - half]}...{text[-half:]}"
+
+
 class _Cell:
     """How many findings of each word; `text` is what the terminal shows of them."""
 
@@ -300,7 +306,7 @@ def matrix(document: Mapping[str, Any], width: int, color: bool) -> list[str]:
     names: tuple[str, ...] = AREAS
     if sum(wide) > width:
         names = tuple(f"{area[:5]}." if len(area) > 6 else area for area in AREAS)
-        wide = _columns(rows, names)
+        wide = _columns(rows, names, gap=1)
     wide[0] = min(wide[0], max(width - sum(wide[1:]), _SHORTEST))
     lines = [" " * wide[0] + "".join(name.rjust(size) for name, size in zip(names, wide[1:], strict=True))]
     for row in rows:
@@ -314,7 +320,7 @@ def matrix(document: Mapping[str, Any], width: int, color: bool) -> list[str]:
             " " * (size - len(cell.text)) + _painted(cell.text, cell.color, color)
             for cell, size in zip(cells, wide[1:], strict=True)
         ]
-        lines.append("".join([_cut(label, wide[0]).ljust(wide[0]), *painted]).rstrip())
+        lines.append("".join([_cut_inside(label, wide[0]).ljust(wide[0]), *painted]).rstrip())
     lines += ["", *_legend(_Cell(findings), width, color), "", *_contradictions(document, width)]
     silent = len(document["not_checked"])
     if silent:
@@ -327,11 +333,11 @@ def _cells(findings: Sequence[Mapping[str, Any]]) -> list[_Cell]:
     return [_Cell(each for each in findings if each["area"] == area) for area in AREAS]
 
 
-def _columns(rows: Iterable[tuple[str, list[_Cell]] | str], names: Sequence[str]) -> list[int]:
+def _columns(rows: Iterable[tuple[str, list[_Cell]] | str], names: Sequence[str], gap: int = 2) -> list[int]:
     """Width of the labels, then of each column."""
     told = [row for row in rows if not isinstance(row, str)]
     areas = [
-        max([len(name), *(len(cells[index].text) for _, cells in told)]) + 2
+        max([len(name), *(len(cells[index].text) for _, cells in told)]) + gap
         for index, name in enumerate(names)
     ]
     return [max(len(label) for label, _ in told), *areas]
