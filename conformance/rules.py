@@ -309,8 +309,15 @@ def names_model(seen: Seen, at: str, step: str | None = None) -> Iterator[Mismat
 def _names(seen: Seen) -> set[str]:
     card, provider = seen.card, seen.contract.provider
     if card is None or provider is None:
-        return set()
+        raise Unseen("no card says what the model is called")
     return {name.lower() for name in (card.ids[provider.id], *card.said.get("aliases", ()))}
+
+
+def _claimed(seen: Seen, claim: str) -> Any:
+    value = seen.card.value(claim) if seen.card else None
+    if value is None:
+        raise Unseen(f"no card claims {claim}")
+    return value
 
 
 @check
@@ -324,10 +331,10 @@ def listed_claim(
     step: str | None = None,
 ) -> Iterator[Mismatch]:
     """The entry of the model in a list says at `at` what the card claims (a number `times` as much)."""
-    wanted = _names(seen)
-    declared = seen.card.value(claim) if seen.card else None
+    wanted, declared = _names(seen), _claimed(seen, claim)
     if isinstance(declared, int | float) and not isinstance(declared, bool):
-        declared *= times
+        # Prices are decimal fractions: 0.07 times 100 is 7 and a bit.
+        declared = round(declared * times, 9)
     for where, entry in select(seen.step(step).document, f"{list}/*"):
         called = {str(value).lower() for name in names for _, value in select(entry, name)}
         if called & wanted:
@@ -356,8 +363,7 @@ def priced(
     expected = 0.0
     for name, where in parts.items():
         counted = _one(seen, where, step)
-        price = seen.card.value(f"prices.{name}") if seen.card else None
-        expected += (counted[1] if counted else 0) * (price or 0) * unit / 1_000_000
+        expected += (counted[1] if counted else 0) * _claimed(seen, f"prices.{name}") * unit / 1_000_000
     if found is None or not isinstance(found[1], int | float) or abs(found[1] - expected) > 1e-9:
         yield Mismatch(cost, f"{expected:g}", found[1] if found else ABSENT)
 
