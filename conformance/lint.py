@@ -106,7 +106,7 @@ def _at(path: Path, pointer: str, text: str) -> str:
 
 def _in(contract: Contract, pointer: str, text: str) -> str:
     path, line = contract.origin(pointer)
-    return f"{path}:{line or 1}: {text}"
+    return f"{path}:{line or 1}: {text}" + ("" if path == contract.path else f" (in {contract.id})")
 
 
 # Shapes
