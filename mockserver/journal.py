@@ -27,7 +27,7 @@ class Entry:
     def line(self) -> str:
         """The entry in one line."""
         what = f"{self.method} {self.path} -> {self.status}"
-        return f"{what} ({self.refused}: {self.says})" if self.refused else what
+        return f"{what} ({': '.join(filter(None, (self.refused, self.says)))})" if self.refused else what
 
 
 def summary(entries: Iterable[Entry]) -> list[str]:

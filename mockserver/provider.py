@@ -15,6 +15,8 @@ from mockserver.memory import Memory
 from mockserver.script import Step
 
 if TYPE_CHECKING:
+    import ssl
+
     from openai import OpenAI
 
 __all__ = ["MockProvider", "Servers"]
@@ -105,13 +107,25 @@ class MockProvider:
 
     def openai_client(self, **options: Any) -> OpenAI:
         """An OpenAI client of bedrock-mantle; `options` go to `openai.OpenAI` over ours."""
-        from openai import OpenAI
+        from openai import DefaultHttpxClient, OpenAI
 
         ours: dict[str, Any] = {
             "base_url": self.url(MANTLE) + "/v1",
             "api_key": self._running.info["bearer"],
         }
+        if "http_client" not in options:
+            # By itself each client would read all roots of the system.
+            ours["http_client"] = DefaultHttpxClient(verify=self._trust())
         return OpenAI(**{**ours, **options})
+
+    def _trust(self) -> ssl.SSLContext:
+        import ssl
+
+        ca = str(self._running.ca)
+        if ca not in self._sessions:
+            self._sessions[ca] = ssl.create_default_context(cafile=ca)
+        made: ssl.SSLContext = self._sessions[ca]
+        return made
 
     # What it is to do
 
