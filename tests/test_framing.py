@@ -137,6 +137,10 @@ def test_a_plain_body_is_read_as_it_was_written(contract: Contract, name: str) -
     assert json.loads(raw) == said["body"]
 
 
+def test_keys_keep_their_order_unless_they_are_to_be_sorted() -> None:
+    assert dump({"b": 1, "a": 2}) == b'{"b":1,"a":2}'
+
+
 def test_sorted_keys_are_sorted_at_every_depth() -> None:
     assert dump({"b": {"d": 1, "c": [{"f": 1, "e": 2}]}, "a": 0}, True) == (
         b'{"a":0,"b":{"c":[{"e":2,"f":1}],"d":1}}'
@@ -368,6 +372,14 @@ def test_an_event_after_the_last_message_is_a_problem(contract: Contract) -> Non
             ),
             "bytes: expected base64 of JSON",
             id="embedded-base64",
+        ),
+        pytest.param(
+            INVOKE,
+            eventstream.encode(
+                eventstream.Message({":event-type": "chunk", ":message-type": "event"}, b'{"bytes":"e3!0="}')
+            ),
+            "bytes: expected base64 of JSON",
+            id="embedded-base64-with-junk",
         ),
         pytest.param(
             INVOKE,

@@ -15,6 +15,7 @@ from conformance.finding import Finding
 from conformance.framing import dump, encode, encode_event, named, read
 from conformance.judge import header_mismatches, judge, judge_request
 from conformance.rules import CHECKS, Seen, Step
+from conformance.shapes import ABSENT
 
 SPECS = load()
 CONTRACTS = [each for each in SPECS.contracts.values() if not each.abstract and each.exchanges]
@@ -198,6 +199,21 @@ def test_the_place_of_a_wrong_event_is_named() -> None:
 def test_a_content_type_is_compared_without_casing_and_charset(headers: Headers, at: str | None) -> None:
     response = read(CONVERSE, 200, (*headers, *HEADERS), [Chunk(b"{}")])
     assert {found.at for found in header_mismatches(CONVERSE, response)} == ({at} if at else set())
+
+
+def test_a_missing_content_type_and_a_wrong_one_are_told_apart() -> None:
+    missing = read(CONVERSE, 200, HEADERS, [Chunk(b"{}")])
+    wrong = read(CONVERSE, 200, (("Content-Type", "text/plain"), *HEADERS), [Chunk(b"{}")])
+    assert next(header_mismatches(CONVERSE, missing)).got is ABSENT
+    assert next(header_mismatches(CONVERSE, wrong)).got == "text/plain"
+
+
+@pytest.mark.parametrize("left", ["content_type", "headers"])
+def test_one_of_content_type_and_headers_is_enough_to_judge_by(left: str) -> None:
+    other = "headers" if left == "content_type" else "content_type"
+    less = replace(CONVERSE, said={**CONVERSE.said, "response": {**CONVERSE.response, other: None}})
+    assert verdict(less, "headers", answer(CONVERSE)).word == "kept"
+    assert verdict(less, "headers", answer(CONVERSE, headers=(("x", "y"),))).word == "broken"
 
 
 def test_a_header_that_the_contract_lists_is_looked_for_in_any_casing() -> None:
