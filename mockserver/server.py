@@ -67,7 +67,6 @@ class Server:
         self._answering: set[asyncio.Transport] = set()
         self._pauses: set[asyncio.Future[None]] = set()
         self._ending = False
-        self._idle = asyncio.Event()
         # A client that leaves cancels the work on its answer.
         self._http1 = web.Server(self._handle, handler_cancellation=True)
 
@@ -96,9 +95,10 @@ class Server:
             listener.close()
         for pause in self._pauses:
             _wake(pause)
-        for transport in self._connections - self._answering:
+        busy = {each for each in self._connections if each in self._answering or _unsent(each)}
+        for transport in self._connections - busy:
             transport.abort()
-        if self._answering:
+        if busy:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._drained(), grace)
         for transport in list(self._connections):
@@ -108,9 +108,7 @@ class Server:
 
     async def _drained(self) -> None:
         """Comes back when every answer is out: none is being made and none lies in a buffer of ours."""
-        await self._idle.wait()
-        await asyncio.sleep(POLL_SECONDS)
-        while any(_unsent(transport) for transport in self._connections):
+        while self._answering or any(_unsent(transport) for transport in self._connections):
             await asyncio.sleep(POLL_SECONDS)
 
     def choose(self, first: bytes, alpn: str | None = None) -> Callable[[], asyncio.Protocol] | None:
@@ -129,12 +127,7 @@ class Server:
         transport = request.transport
         if transport is None:
             return CLOSED
-        try:
-            asked = await _read(request, transport)
-        except ConnectionError:
-            return CLOSED
-        except web.RequestPayloadError as error:
-            return _refuse(transport, 400, f"the request's body cannot be read: {error}")
+        asked = await _read(request, transport)
         out = _Outgoing(request, transport, self._ending)
         self._answering.add(transport)
         try:
@@ -148,8 +141,6 @@ class Server:
             return out.fail(error)
         finally:
             self._answering.discard(transport)
-            if self._ending and not self._answering:
-                self._idle.set()
         return KEPT if out.keeps and not self._ending else CLOSED
 
     async def _send(self, asked: Request, out: _Outgoing) -> None:
