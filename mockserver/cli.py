@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -120,7 +121,11 @@ def _ready(info: Mapping[str, Any], broken: Sequence[str], state_dir: Path) -> s
     how = f"auth {info['auth']}, reality {info['reality']}"
     if broken:
         how += f", breaking {', '.join(broken)}"
-    env = "mockserver env" if state_dir == Path(STATE_DIR) else f"mockserver env --state-dir {state_dir}"
+    env = (
+        "mockserver env"
+        if state_dir == Path(STATE_DIR)
+        else f"mockserver env --state-dir {shlex.quote(str(state_dir))}"
+    )
     return f"mockserver ready: {info['http']} {info['https']} ({how}) -- `{env}` prints what to export"
 
 
