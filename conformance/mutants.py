@@ -181,7 +181,7 @@ def break_rule(
 def _space(target: Target, name: str) -> str:
     """The endpoint with a space of its own in the mock, so that no mutant spends another's quota."""
     base = target.endpoint.removesuffix(target.provider.prefix)
-    return f"{base}/@{name.replace('/', '_').replace(':', '_')}{target.provider.prefix}"
+    return f"{base}/~{name.replace('/', '_').replace(':', '_')}{target.provider.prefix}"
 
 
 def matrix(outcome: Outcome) -> Iterator[str]:

@@ -70,7 +70,7 @@ class MockProvider:
 
         Raises KeyError for a provider that specs/ does not have.
         """
-        base = f"{self._running.https if tls else self._running.http}/@{self._space_name}"
+        base = f"{self._running.https if tls else self._running.http}/~{self._space_name}"
         return base + self._running.mock.specs.providers[provider].prefix if provider else base
 
     @property

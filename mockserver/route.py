@@ -15,7 +15,8 @@ from typing import Any
 from conformance.contract import Contract, Provider, Specs
 from conformance.exchange import Request
 
-_SPACE = re.compile(r"^/@(?P<space>[A-Za-z0-9_-]+)(?P<rest>/.*|$)")
+# `~` is what every signer leaves as it is; curl signs `@` unescaped, unlike AWS.
+_SPACE = re.compile(r"^/~(?P<space>[A-Za-z0-9_-]+)(?P<rest>/.*|$)")
 _SCOPE = re.compile(r"Credential=[^/,\s]+/\d+/(?P<region>[^/,\s]+)/(?P<service>[^/,\s]+)/")
 
 
