@@ -1,11 +1,71 @@
-"""What all tests share: pytest inside pytest, and hypothesis without a clock."""
+"""What all tests share: pytest inside pytest, hypothesis without a clock, a provider of our own making."""
 
 from __future__ import annotations
 
+import re
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+
+from conformance import contract
+from conformance.contract import SPECS, Specs, load
 
 pytest_plugins = ["pytester"]
 
 # Two busy cores make any deadline a coin toss.
 settings.register_profile("project", deadline=None, print_blob=True)
 settings.load_profile("project")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A folder with the provider that specs/README.md teaches the format by, to be changed at will."""
+
+    folder: Path
+
+    def path(self, name: str) -> Path:
+        """The file called `name`: `chat` for contracts/chat.yaml, `shapes/parrot`, ..."""
+        return self.folder / f"{name if '/' in name else f'contracts/{name}'}.yaml"
+
+    def change(self, name: str, old: str, new: str) -> None:
+        """Puts `new` where the file says `old`, which it has to say once."""
+        text = self.path(name).read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{name}: expected {old!r} once, got it {text.count(old)} times"
+        self.path(name).write_text(text.replace(old, new), encoding="utf-8")
+
+    def line(self, name: str, text: str) -> int:
+        """The number of the first line of the file that has `text`."""
+        lines = self.path(name).read_text(encoding="utf-8").splitlines()
+        return next(number for number, line in enumerate(lines, 1) if text in line)
+
+    def load(self) -> Specs:
+        """The example's own files, loaded beside those of the package."""
+        specs = load([self.folder])
+        return replace(
+            specs,
+            providers={key: each for key, each in specs.providers.items() if key == "parrot"},
+            contracts={
+                key: each for key, each in specs.contracts.items() if key.startswith(("parrot/", "common/"))
+            },
+            cards=tuple(card for card in specs.cards if card.seller == "parrot"),
+            folders=(self.folder,),
+        )
+
+
+@pytest.fixture
+def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Example:
+    """The example of specs/README.md as files; beside it only the common contract is loaded, which takes no time."""
+    found = Example(tmp_path / "parrot")
+    text = (SPECS / "README.md").read_text(encoding="utf-8")
+    for name, content in re.findall(r"```yaml\n# (\S+)\n(.*?)```", text, re.DOTALL):
+        path = found.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    small = tmp_path / "specs"
+    for part in ("schema", "contracts/common"):
+        shutil.copytree(SPECS / part, small / part)
+    monkeypatch.setattr(contract, "SPECS", small)
+    return found
