@@ -158,7 +158,11 @@ def _signer(provider: Provider, region: str | None, environment: Mapping[str, st
     access_key, secret = environment.get(said["access_key"]), environment.get(said["secret"])
     if not access_key or not secret:
         return None
-    return Signer(access_key, secret, environment.get(said["token"]) or None, said["service"], region or "")
+    token = environment.get(said["token"]) or None
+    for name, part in ((said["access_key"], access_key), (said["secret"], secret), (said["token"], token)):
+        if part:
+            _fit_for_a_header(name, part)
+    return Signer(access_key, secret, token, said["service"], region or "")
 
 
 def _key(provider: Provider, environment: Mapping[str, str]) -> tuple[str, str]:
@@ -166,16 +170,20 @@ def _key(provider: Provider, environment: Mapping[str, str]) -> tuple[str, str]:
     for name in names:
         key = environment.get(name)
         if key:
-            if not key.isascii() or not key.isprintable() or " " in key:
-                raise UsageError(
-                    f"{name}: expected a key of printable ASCII without spaces, got {len(key)} characters with "
-                    "others among them; is there a line break at its end?"
-                )
-            return name, key
+            return name, _fit_for_a_header(name, key)
     signing = provider.said["key"].get("sigv4")
     if signing:
         names.append(f"{signing['access_key']} and {signing['secret']}")
     raise UsageError(f"no key for {provider.id}: set {' or '.join(names)}, as {provider.title} names it")
+
+
+def _fit_for_a_header(name: str, key: str) -> str:
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise UsageError(
+            f"{name}: expected a key of printable ASCII without spaces, got {len(key)} characters with "
+            "others among them; is there a line break at its end?"
+        )
+    return key
 
 
 def _refuse_endpoint(url: str, where: str) -> None:

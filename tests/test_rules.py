@@ -222,6 +222,14 @@ CASES = [
     ),
     Case(
         "listed_claim",
+        {"list": "/body/models", "names": ["/id"], "at": "/context", "claim": "context_window"},
+        listed(0, context=131072),
+        listed(0, context=131073),
+        ["/body/models/1/context"],
+        PUTER_CARD,
+    ),
+    Case(
+        "listed_claim",
         {"list": "/body/models", "names": ["/id"], "at": "/costs/input", "claim": "prices.input", "times": 100},
         listed(50),
         listed(51),
