@@ -1,9 +1,5 @@
 """The pytest plugin: options, and the hooks that hand over to `conformance.session` when asked.
 
-A broken rule of level should is a `ShouldWarning`: shown, not red. Under `-W error` it is red, as the
-user asked; `-W error -W default::conformance.plugin.ShouldWarning` takes these out again. The verdict
-in report.json is the same either way.
-
 Every pytest run on the machine loads this module, so it imports nothing but pytest.
 """
 
@@ -22,10 +18,6 @@ PROMISES = Path(__file__).resolve().parent / "suite" / "promises.py"
 
 SHARED = pytest.StashKey[Path]()
 """The folder of exchanges that the workers of pytest-xdist share."""
-
-
-class ShouldWarning(UserWarning):
-    """A rule of level should did not hold."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -25,9 +25,10 @@ import pytest
 from conformance.contract import Contract, Rule, Specs, load
 from conformance.document import SpecError
 from conformance.finding import MEANING, Finding, exit_code
-from conformance.plugin import SHARED, ShouldWarning
+from conformance.plugin import SHARED
 from conformance.run import Run
 from conformance.shapes import ABSENT, Mismatch
+from conformance.suite import ShouldWarning
 from conformance.target import EMBEDDED, Target, UsageError, targets
 
 SPECS = pytest.StashKey[Specs]()
