@@ -102,7 +102,13 @@ def main() -> None:
     for name, made in generated().items():
         marked = f"<!-- generated: {name} -->\n{part(text, name)}"
         text = text.replace(marked.rstrip("\n"), f"<!-- generated: {name} -->\n{made}", 1)
-        text = re.sub(rf"(<!-- generated: {name} -->\n.*?)\n*<!-- end -->", r"\1\n<!-- end -->", text, count=1, flags=re.DOTALL)
+        text = re.sub(
+            rf"(<!-- generated: {name} -->\n.*?)\n*<!-- end -->",
+            r"\1\n<!-- end -->",
+            text,
+            count=1,
+            flags=re.DOTALL,
+        )
     README.write_text(text, encoding="utf-8")
 
 

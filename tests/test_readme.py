@@ -40,7 +40,9 @@ def shell(script: str, cwd: Path, **environment: str) -> subprocess.CompletedPro
     environ = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **environment}
     for name in ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER"):
         environ.pop(name, None)
-    return subprocess.run(["sh", "-euc", script], cwd=cwd, env=environ, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        ["sh", "-euc", script], cwd=cwd, env=environ, capture_output=True, text=True, timeout=300
+    )
 
 
 @pytest.mark.parametrize("name", ["develop", "six-lines", "ci"])
@@ -72,7 +74,9 @@ def test_the_ci_block_asks_the_provider_with_the_key_it_names(tmp_path: Path) ->
     mock = start(auth="strict")
     try:
         script = block("ci").replace("=...", f"='{mock.info['bearer']}'")
-        script = script.replace("--report-dir report", f"--report-dir report --endpoint-url {mock.http}/bedrock-mantle")
+        script = script.replace(
+            "--report-dir report", f"--report-dir report --endpoint-url {mock.http}/bedrock-mantle"
+        )
         done = shell(script, tmp_path)
     finally:
         mock.stop()
