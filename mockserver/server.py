@@ -1,8 +1,10 @@
-"""The mock over sockets: HTTP/1.1, plain and over TLS.
+"""The mock over sockets: HTTP/1.1 and HTTP/2 on the same ports, plain and over TLS.
 
 A connection begins with a `_Greeting`, which looks at the first bytes (or at what TLS agreed on)
-and hands over to the protocol that they speak: aiohttp's low-level server for HTTP/1.1. What goes
-out is written here: exactly the head that the answer gives, and pieces joined until something waits.
+and hands over to the protocol that they speak: aiohttp's low-level server for HTTP/1.1, and
+`mockserver.http2_door`, which is imported for the first client that speaks HTTP/2. What goes out
+over HTTP/1.1 is written here: exactly the head that the answer gives, and pieces joined until
+something waits.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import logging
 import ssl
 import time
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from functools import partial
@@ -23,12 +26,15 @@ from aiohttp import web
 from conformance.exchange import Headers, Request, header
 from mockserver.effects import Answer, Cut, Head, Send, Stall, State, Transport, Wait, carry_out
 
-__all__ = ["CannotListen", "Server"]
+__all__ = ["PREFACE", "CannotListen", "ClientLeft", "Outgoing", "Server", "brief", "text"]
 
 log = logging.getLogger("mockserver")
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 TLS_HANDSHAKE = b"\x16\x03"
+PROTOCOLS = ("h2", "http/1.1")
+"""What is offered to a client in TLS, the best first."""
+
 JOINED = 1 << 16
 """Bytes of a body after which they are written, though nothing waits yet."""
 
@@ -65,6 +71,7 @@ class Server:
         self._listeners: list[asyncio.Server] = []
         self._connections: set[asyncio.Transport] = set()
         self._answering: set[asyncio.Transport] = set()
+        self._goodbyes: dict[asyncio.Transport, Callable[[], None]] = {}
         self._pauses: set[asyncio.Future[None]] = set()
         self._ending = False
         # A client that leaves cancels the work on its answer.
@@ -76,6 +83,8 @@ class Server:
         Raises CannotListen.
         """
         scheme, seconds = ("http", None) if context is None else ("https", TLS_SHUTDOWN_SECONDS)
+        if context is not None:
+            context.set_alpn_protocols(PROTOCOLS)
         try:
             listener = await self._loop.create_server(
                 partial(_Greeting, self), host, port, ssl=context, ssl_shutdown_timeout=seconds
@@ -95,6 +104,8 @@ class Server:
             listener.close()
         for pause in self._pauses:
             _wake(pause)
+        for goodbye in list(self._goodbyes.values()):
+            goodbye()
         busy = {each for each in self._connections if each in self._answering or _unsent(each)}
         for transport in self._connections - busy:
             transport.abort()
@@ -114,7 +125,9 @@ class Server:
     def choose(self, first: bytes, alpn: str | None = None) -> Callable[[], asyncio.Protocol] | None:
         """Makes the protocol that a client speaks, by its first bytes or ALPN; None: more are needed."""
         if alpn == "h2" or first.startswith(PREFACE):
-            return partial(_Refusal, self, 505, "this mock serves HTTP/1.1, and not HTTP/2")
+            from mockserver.http2_door import Http2
+
+            return partial(Http2, self)
         if PREFACE.startswith(first) and alpn is None:
             return None
         if first.startswith(TLS_HANDSHAKE):
@@ -128,22 +141,29 @@ class Server:
         if transport is None:
             return CLOSED
         asked = await _read(request, transport)
-        out = _Outgoing(request, transport, self._ending)
-        self._answering.add(transport)
+        out = _Http1Outgoing(request, transport, self._ending)
+        self.begins(transport)
+        try:
+            await self.respond(asked, out)
+        finally:
+            self.ends(transport)
+        return KEPT if out.keeps and not self._ending else CLOSED
+
+    async def respond(self, asked: Request, out: Outgoing) -> None:
+        """Sends the answer to its end, or to where it ends before: `out.keeps` is False then."""
         try:
             await self._send(asked, out)
-        except _ClientLeft:
-            return CLOSED
+        except ClientLeft:
+            out.keeps = False
         except Exception as error:
             # Without the query, which may hold a key.
             path = asked.target.partition("?")[0]
             log.exception("%s %s: a fault of the mock, not of the request", asked.method, path)
-            return out.fail(error)
-        finally:
-            self._answering.discard(transport)
-        return KEPT if out.keeps and not self._ending else CLOSED
+            out.keeps = False
+            with suppress(ClientLeft):
+                await out.fail(error)
 
-    async def _send(self, asked: Request, out: _Outgoing) -> None:
+    async def _send(self, asked: Request, out: Outgoing) -> None:
         steps = cast(
             "Generator[Transport, None, None]", carry_out(self._answer(asked, time.time()), self._state)
         )
@@ -188,13 +208,24 @@ class Server:
             if timer is not None:
                 timer.cancel()
 
-    def opened(self, transport: asyncio.Transport) -> None:
-        """A connection is there."""
+    def opened(self, transport: asyncio.Transport, goodbye: Callable[[], None] | None = None) -> None:
+        """A connection is there. `goodbye` is called when the server ends: nothing new may begin on it."""
         self._connections.add(transport)
+        if goodbye is not None:
+            self._goodbyes[transport] = goodbye
 
     def closed(self, transport: asyncio.Transport) -> None:
         """A connection is gone."""
         self._connections.discard(transport)
+        self._goodbyes.pop(transport, None)
+
+    def begins(self, transport: asyncio.Transport) -> None:
+        """An answer is being made on this connection, or several."""
+        self._answering.add(transport)
+
+    def ends(self, transport: asyncio.Transport) -> None:
+        """No answer is being made on this connection any more."""
+        self._answering.discard(transport)
 
 
 def _wake(pause: asyncio.Future[None]) -> None:
@@ -220,63 +251,50 @@ async def _read(request: web.BaseRequest, transport: asyncio.Transport) -> Reque
         transport.write(CONTINUE)
     return Request(
         request.method,
-        _text(request.raw_path.encode("utf-8", "surrogateescape")),
-        tuple((_text(name), _text(value)) for name, value in request.raw_headers),
+        text(request.raw_path.encode("utf-8", "surrogateescape")),
+        tuple((text(name), text(value)) for name, value in request.raw_headers),
         # Not request.read(), which refuses what is larger than 1 MiB: what is too large, the contract says.
         await request.content.read(),
     )
 
 
-def _text(raw: bytes) -> str:
+def text(raw: bytes) -> str:
+    """What a name or value off the wire is to everybody else."""
     return raw.decode("utf-8", "replace")
 
 
-class _ClientLeft(Exception):
+class ClientLeft(Exception):
     """Nobody reads what is written."""
 
 
-class _Outgoing:
-    """One answer on its way out over HTTP/1.1. `keeps` says whether the connection lives on."""
+class Outgoing(ABC):
+    """One answer on its way out: what holds for it whichever protocol it is written in.
 
-    def __init__(self, request: web.BaseRequest, transport: asyncio.Transport, ending: bool) -> None:
-        self._request, self._transport = request, transport
-        self._head: bytes | None = None
+    `keeps` says whether the connection lives on (HTTP/1.1) or the answer came to its own end (HTTP/2).
+    """
+
+    def __init__(self, method: str) -> None:
+        self._method = method
         self._pieces: list[bytes] = []
-        self._chunked, self._bodiless, self._left = False, False, cast("int | None", None)
-        self._began, self._wrote = False, False
+        self._bodiless, self._left = False, cast("int | None", None)
+        self._began = False
         self.size = 0
-        self.keeps = request.keep_alive and not ending
+        self.keeps = True
 
     def begin(self, head: Head) -> None:
         """The head, held back until the first bytes of the body go out or something waits."""
         if self._began:
             raise RuntimeError("an answer has one head, and here is another")
         self._began = True
-        self._bodiless = self._request.method == "HEAD" or head.status in (204, 304)
+        self._bodiless = self._method == "HEAD" or head.status in (204, 304)
         self._left = head.length
         headers = list(head.headers)
-        if head.length is not None:
-            if head.status != 204 and header(head.headers, "content-length") is None:
-                headers.append(("Content-Length", str(head.length)))
-        elif not self._bodiless and self._request.version >= (1, 1):
-            self._chunked = True
-            if header(head.headers, "transfer-encoding") is None:
-                headers.append(("Transfer-Encoding", "chunked"))
-        elif not self._bodiless:
-            # HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
-            self.keeps = False
-        self._head = _head(self._request.version, head.status, self._connection(headers))
-
-    def _connection(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        said = (header(tuple(headers), "connection") or "").lower()
-        if "close" in said:
-            self.keeps = False
-        elif not self.keeps:
-            headers = [(name, value) for name, value in headers if name.lower() != "connection"]
-            headers.append(("Connection", "close"))
-        elif not said and self._request.version < (1, 1):
-            headers.append(("Connection", "keep-alive"))
-        return headers
+        for name, value in headers:
+            if any(character in "\r\n\0" for character in name + value):
+                raise ValueError(f"header {name!r}: expected one line, got {value!r}")
+        if head.length is not None and head.status != 204 and header(head.headers, "content-length") is None:
+            headers.append(("Content-Length", str(head.length)))
+        self._open(head, headers)
 
     def add(self, data: bytes) -> None:
         """Bytes of the body, joined with those that are not yet written."""
@@ -290,29 +308,83 @@ class _Outgoing:
             self._pieces.append(data)
             self.size += len(data)
 
-    async def flush(self) -> None:
-        """Everything so far is handed to the system, or waits for a slow client to read."""
-        self._write(b"")
-        await self._drain()
-
     async def finish(self) -> None:
         """The body is whole."""
         if not self._began:
             raise RuntimeError("the answer has no head")
         if self._left and not self._bodiless:
             raise RuntimeError(f"the body is {self._left} bytes shorter than its head says")
+        await self._end()
+
+    def _take(self) -> bytes:
+        """The bytes that are not yet written; they count as written then."""
+        body = b"".join(self._pieces)
+        self._pieces, self.size = [], 0
+        return body
+
+    @abstractmethod
+    def _open(self, head: Head, headers: list[tuple[str, str]]) -> None:
+        """Keeps the head until it is written; `headers` are all of them."""
+
+    @abstractmethod
+    async def flush(self) -> None:
+        """Everything so far is handed to the system, or waits for a slow client to read."""
+
+    @abstractmethod
+    async def _end(self) -> None:
+        """Everything is handed over, and the client is told that this is all."""
+
+    @abstractmethod
+    async def fail(self, error: Exception) -> None:
+        """Tells the client of a fault of ours; what had begun is cut off."""
+
+
+class _Http1Outgoing(Outgoing):
+    """An answer in HTTP/1.1."""
+
+    def __init__(self, request: web.BaseRequest, transport: asyncio.Transport, ending: bool) -> None:
+        super().__init__(request.method)
+        self._request, self._transport = request, transport
+        self._head: bytes | None = None
+        self._chunked, self._wrote = False, False
+        self.keeps = request.keep_alive and not ending
+
+    def _open(self, head: Head, headers: list[tuple[str, str]]) -> None:
+        if head.length is None and not self._bodiless:
+            if self._request.version >= (1, 1):
+                self._chunked = True
+                if header(head.headers, "transfer-encoding") is None:
+                    headers.append(("Transfer-Encoding", "chunked"))
+            else:
+                # HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
+                self.keeps = False
+        self._head = _head(self._request.version, head.status, self._connection(headers))
+
+    def _connection(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        said = (header(tuple(headers), "connection") or "").lower()
+        if "close" in said:
+            self.keeps = False
+        elif not self.keeps:
+            headers = [(name, value) for name, value in headers if name.lower() != "connection"]
+            headers.append(("Connection", "close"))
+        elif not said and self._request.version < (1, 1):
+            headers.append(("Connection", "keep-alive"))
+        return headers
+
+    async def flush(self) -> None:
+        self._write(b"")
+        await self._drain()
+
+    async def _end(self) -> None:
         self._write(b"0\r\n\r\n" if self._chunked else b"")
         await self._drain()
 
-    def fail(self, error: Exception) -> web.StreamResponse:
-        """Tells the client of a fault of ours; what had begun is cut off."""
-        if self._wrote or self._transport.is_closing():
-            return CLOSED
-        return _refuse(self._transport, 500, _brief(error), ("x-mock-error", type(error).__name__))
+    async def fail(self, error: Exception) -> None:
+        if not self._wrote and not self._transport.is_closing():
+            _refuse(self._transport, 500, brief(error), ("x-mock-error", type(error).__name__))
 
     def _write(self, end: bytes) -> None:
-        body = b"".join(self._pieces)
-        self._pieces, self.size = [], 0
+        body = self._take()
         if body and self._chunked:
             body = b"%x\r\n%b\r\n" % (len(body), body)
         data = (self._head or b"") + body + end
@@ -320,7 +392,7 @@ class _Outgoing:
         if not data:
             return
         if self._transport.is_closing():
-            raise _ClientLeft
+            raise ClientLeft
         self._wrote = True
         self._transport.write(data)
 
@@ -328,28 +400,26 @@ class _Outgoing:
         try:
             await self._request.writer.drain()
         except ConnectionError as error:
-            raise _ClientLeft from error
+            raise ClientLeft from error
 
 
-def _brief(error: Exception) -> str:
+def brief(error: Exception) -> str:
+    """What a client is told of a fault of ours."""
     said = traceback.format_exception_only(error)[-1].strip()
     return f"a fault of the mock, not of the request: {said}; its log holds the traceback"
 
 
 def _head(version: tuple[int, int], status: int, headers: list[tuple[str, str]]) -> bytes:
     lines = [f"HTTP/{version[0]}.{version[1]} {status} {REASONS.get(status, '')}"]
-    for name, value in headers:
-        if any(character in "\r\n\0" for character in name + value):
-            raise ValueError(f"header {name!r}: expected one line, got {value!r}")
-        lines.append(f"{name}: {value}")
+    lines += [f"{name}: {value}" for name, value in headers]
     return "\r\n".join([*lines, "", ""]).encode()
 
 
 def _refuse(
-    transport: asyncio.Transport, status: int, text: str, *headers: tuple[str, str]
+    transport: asyncio.Transport, status: int, said: str, *headers: tuple[str, str]
 ) -> web.StreamResponse:
     """Writes an answer that no contract knows, in plain text; the connection ends with it."""
-    body = f"mockserver: {text}\n".encode()
+    body = f"mockserver: {said}\n".encode()
     fields: Headers = (
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Content-Length", str(len(body))),
@@ -410,16 +480,16 @@ class _Greeting(asyncio.Protocol):
 class _Refusal(asyncio.Protocol):
     """Tells a client, in HTTP/1.1, that nobody here speaks its protocol; and the user, in the log."""
 
-    def __init__(self, server: Server, status: int, text: str) -> None:
-        self._server, self._status, self._text = server, status, text
+    def __init__(self, server: Server, status: int, said: str) -> None:
+        self._server, self._status, self._said = server, status, said
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         if not self._transport.is_closing():
-            log.warning("%s", self._text)
-            _refuse(self._transport, self._status, self._text)
+            log.warning("%s", self._said)
+            _refuse(self._transport, self._status, self._said)
             self._transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -355,6 +355,7 @@ def test_curl_waits_for_the_100_and_sends_26_megabytes(served: Served, tls: bool
     port, scheme = (served.tls_port, "https") if tls else (served.port, "http")
     done = curl(
         "-v",
+        "--http1.1",
         *("--expect100-timeout", str(PATIENCE), "-H", "Expect: 100-continue"),
         *("--cacert", str(served.ca), "--data-binary", f"@{tmp_path / 'large'}"),
         f"{scheme}://127.0.0.1:{port}/",
@@ -520,19 +521,6 @@ def test_an_answer_that_cannot_be_sent_is_a_fault_and_no_hang(
 
 
 # ---- what is no HTTP/1.1
-
-
-@pytest.mark.parametrize("cut", [0, 1, 16, 23])
-def test_http_2_is_told_that_it_is_not_served(served: Served, cut: int) -> None:
-    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9)
-    with served.socket() as connection:
-        connection.sendall(preface[:cut])
-        # By then the first part has been read: connections are served in turn.
-        served.say(b"garbage\r\n\r\n")
-        connection.sendall(preface[cut:])
-        said = read_all(connection)
-    assert said.startswith(b"HTTP/1.1 505 HTTP Version Not Supported\r\n")
-    assert b"HTTP/1.1, and not HTTP/2" in said
 
 
 def test_a_request_may_come_byte_by_byte_and_begin_like_http_2(served: Served) -> None:
