@@ -149,6 +149,7 @@ CASES = [
         step({"m": "large"}, turn=turn(model="small")),
         ["/body/m"],
     ),
+    Case("echoes", {"at": "/body/m", "of": "/model"}, step({"m": "a"}, sent={"model": "a"}), step({"m": "a"}, sent={}), ["/body/m"]),
     Case("one_of", {"at": "/body/*", "values": [1, 2]}, step([1, 2, 1]), step([1, 3, 4]), ["/body/1", "/body/2"]),
     Case("matches", {"at": "/body/id", "pattern": "^x-"}, step({"id": "x-1"}), step({"id": "1-x-"}), ["/body/id"]),
     Case("matches", {"at": "/body/id", "pattern": "."}, step({"id": "x"}), step({"id": 7}), ["/body/id"]),
@@ -424,6 +425,7 @@ CASES = [
     Case("fits_output", {}, text('{"age":36}', turn=turn(output=PERSON)), text('{"age":"36"}', turn=turn(output=PERSON)), ["/text/age"]),
     Case("fits_output", {}, text(' {"age":36} ', turn=turn(output=PERSON)), text("She is 36.", turn=turn(output=PERSON)), ["/text"]),
     Case("fits_output", {}, text("[]", turn=turn(output=OutputFormat())), text("[", turn=turn(output=OutputFormat())), ["/text"]),
+    Case("fits_output", {}, text("[]"), text("["), ["/text"]),
     Case("cap_honoured", {}, text("Hi", turn=turn(max_tokens=9)), text("Hi", turn=turn(max_tokens=8)), ["/usage/output"]),
     Case("cap_honoured", {}, text("Hi", turn=turn(max_tokens=9)), text("Hi", tokens=None, turn=turn(max_tokens=9)), ["/usage"]),
     Case("usage_given", {}, text("Hi", tokens=(1, 1)), text("Hi", tokens=None), ["/usage"]),
@@ -550,6 +552,21 @@ def test_a_code_in_the_body_is_looked_for_where_the_contract_has_it() -> None:
     assert [each.at for each in case.mismatches(step({}, contract=mantle))] == ["/body/error/code"]
 
 
+def test_a_member_that_is_no_text_is_compared_as_it_is() -> None:
+    mantle = SPECS.contracts["bedrock-mantle/chat-completions"]
+    failure = next(
+        each
+        for each in mantle.failures.values()
+        if isinstance(each.body, dict) and each.body["error"]["param"] is None
+    )
+    case = Case("refused_with", {"error": failure.id, "exact": ["message"]}, (), (), ())
+    assert case.mismatches(step(failure.body, contract=mantle)) == []
+    other = {"error": {**failure.body["error"], "param": 7}}
+    assert [(each.at, each.expected) for each in case.mismatches(step(other, contract=mantle))] == [
+        ("/body/error/param", "null")
+    ]
+
+
 # Checks and rules belong to each other
 
 
@@ -567,9 +584,11 @@ def test_every_rule_that_is_checked_names_a_check() -> None:
     assert named - set(CHECKS) == set()
 
 
-def test_the_steps_of_a_refusal_have_no_reply() -> None:
+def test_an_answer_has_a_reply_and_a_refusal_has_none() -> None:
     assert refused().replies == []
     assert refused().reply.parts == ()
     assert Step("ask", CONVERSE, Exchange(Request("GET", "/", ()), None, "nobody")).document == {}
     assert listed(50).replies == []
+    events = [Event(each["name"], each["data"]) for each in STREAM.exchanges["hello"]["response"]["events"]]
+    assert step(events=events, contract=STREAM).reply.text == "Hello! How can I help you today?"
     assert stream_failed.reply.parts == ()
