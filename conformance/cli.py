@@ -221,7 +221,7 @@ def _run(arguments: argparse.Namespace) -> int:
                     file=sys.stderr,
                 )
                 return INCONCLUSIVE
-    options = ["-c", str(PROMISES.with_name("pytest.ini")), "--rootdir", str(PROMISES.parent)]
+    options = ["-c", str(PROMISES.with_name("run.ini")), "--rootdir", str(PROMISES.parent)]
     options += ["-p", "conformance.plugin", "-p", "no:cacheprovider"]
     # What failed is told by Verdict; --no-summary would silence that too before pytest 9.2.
     options += ["-qq", "--no-header", "--disable-warnings", "--tb=no", "-rN"]

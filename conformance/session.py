@@ -454,9 +454,9 @@ class Verdict:
         worst = sorted(reporter.document["findings"], key=lambda each: self.WORST.index(each["word"]))
         told = failures({"findings": worst})
         for text in told[: self.TOLD]:
-            terminalreporter.write_line("")
-            terminalreporter.write_line(text)
+            terminalreporter.write_line(f"\n{text}")
         if len(told) > self.TOLD:
-            where = "stand in report.html" if reporter.session.report_folder else "with --report-dir DIR"
+            where = "in report.html" if reporter.session.report_folder else "--report-dir DIR keeps them all"
+            terminalreporter.write_line(f"\nand {len(told) - self.TOLD} more: {where}")
+        if told:
             terminalreporter.write_line("")
-            terminalreporter.write_line(f"and {len(told) - self.TOLD} more, which {where}")
