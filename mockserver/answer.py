@@ -126,9 +126,9 @@ class Refusal:
 Check = Generator[Any, Any, Refusal | None]
 
 
-def answer(mock: Mock, request: Request, now: float) -> Answer:
+def answer(mock: Mock, request: Request, now: float, space: str = "") -> Answer:
     """The effects that answer `request` at Unix time `now`."""
-    routed = route(mock.specs, request)
+    routed = route(mock.specs, request, space)
     if routed.provider is None:
         yield from _nobody(mock, request, routed, now)
         return

@@ -33,7 +33,7 @@ from mockserver.environment import forget_ended
 from mockserver.server import Server
 from mockserver.tls import bundle, ensure_ca, server_context
 
-__all__ = ["Options", "Running", "in_thread", "loop_factory", "serving", "start"]
+__all__ = ["Options", "Running", "in_thread", "loop_factory", "serving", "start", "without_sockets"]
 
 INFO_PATH = "/_mock/info"
 """Says what mock.json holds, to a suite that knows the address only."""
@@ -97,6 +97,15 @@ def start(*, state_dir: Path | str | None = None, **options: Any) -> Running:
 
     atexit.register(stop)
     return Running(info["http"], info["https"], Path(info["ca"]), info, mock, stop)
+
+
+def without_sockets(*, auth: Any = "lenient", reality: str = "documented") -> Running:
+    """A mock that listens nowhere, for doors inside the client's process; it has no address and no files."""
+    specs = load()
+    credentials = _made(specs, None)
+    mock = Mock(specs, credentials, auth=auth, reality=reality)
+    info = {**to_dict(credentials), **_models(specs), "auth": auth, "reality": reality}
+    return Running("", "", Path(), info, mock, lambda: None)
 
 
 @asynccontextmanager
@@ -214,15 +223,20 @@ def _credentials(state_dir: Path, specs: Specs, seed: int | None) -> Credentials
                 return from_dict(json.loads(path.read_text(encoding="utf-8")))
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from error
-        entropy = os.urandom if seed is None else random.Random(f"keys {seed}").randbytes
-        seller = _first(specs, "bearer")
-        made = make_credentials(
-            seller.said["region"]["default"],
-            entropy,
-            key_prefix=(seller.said["auth"]["bearer"]["prefixes"] or [""])[0],
-        )
+        made = _made(specs, seed)
         _write(path, to_dict(made))
         return made
+
+
+def _made(specs: Specs, seed: int | None) -> Credentials:
+    """New keys, the same ones for the same seed."""
+    entropy = os.urandom if seed is None else random.Random(f"keys {seed}").randbytes
+    seller = _first(specs, "bearer")
+    return make_credentials(
+        seller.said["region"]["default"],
+        entropy,
+        key_prefix=(seller.said["auth"]["bearer"]["prefixes"] or [""])[0],
+    )
 
 
 def _models(specs: Specs) -> dict[str, str]:

@@ -11,16 +11,20 @@ it imports nothing but pytest.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
+
+MARKER = "@pytest.mark.mock_provider"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        "mock_provider(auth=..., reality=..., **quotas): how the mock of this test is to be, and its limits",
+        "mock_provider(auth=..., reality=..., in_process=..., **quotas): how the mock of this test is to be, and its limits",
     )
 
 
@@ -44,19 +48,36 @@ def mock_provider(
     the test at its end.
     """
     marker = request.node.get_closest_marker("mock_provider")
-    provider = mock_servers.provider(request.node.nodeid, **(marker.kwargs if marker else {}))
+    if marker and marker.args:
+        pytest.fail(f"{MARKER}: expected names (auth='strict'), got {marker.args[0]!r}", pytrace=False)
+    try:
+        provider = mock_servers.provider(request.node.nodeid, **(marker.kwargs if marker else {}))
+    except ValueError as error:
+        pytest.fail(f"{MARKER}: {error}", pytrace=False)
     for name, value in provider.environment.items():
         monkeypatch.setenv(name, value)
-    yield provider
+    past_proxies = _past_proxies()
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, past_proxies)
+    with provider.door() if provider.in_process else nullcontext():
+        yield provider
     unused = provider.close()
     if unused:
         pytest.fail(unused, pytrace=False)
 
 
+def _past_proxies() -> str:
+    """Who is not asked through a proxy: whoever was not, and this machine."""
+    already = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    return already if already == "*" else ",".join(filter(None, (already, "127.0.0.1")))
+
+
 @pytest.fixture
-def bedrock_client(mock_provider: Any) -> Any:
+def bedrock_client(mock_provider: Any) -> Iterator[Any]:
     """A boto3 client of bedrock-runtime, as unmodified as clients come. Needs the extra `clients`."""
-    return mock_provider.bedrock_client()
+    client = mock_provider.bedrock_client()
+    yield client
+    client.close()
 
 
 @pytest.fixture

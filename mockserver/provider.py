@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, get_args
 
+from conformance.exchange import Request
 from conformance.values import Part, Reply, Text, ToolCall, Turn
-from mockserver.effects import Store
-from mockserver.embedded import Running, start
+from mockserver.auth import Mode
+from mockserver.effects import Answer, Store
+from mockserver.embedded import Running, start, without_sockets
 from mockserver.environment import variables
 from mockserver.journal import Entry
 from mockserver.memory import Memory
@@ -22,24 +25,53 @@ if TYPE_CHECKING:
 __all__ = ["MockProvider", "Servers"]
 
 RUNTIME, MANTLE = "bedrock-runtime", "bedrock-mantle"
+REALITIES = ("documented", "observed")
+CLIENTS = "the clients come with: pip install 'provider-conformance[clients]'"
 SHOWN_CHARACTERS = 200
 
 
 class Servers:
-    """The mocks of one session, one for each way of checking and each reality."""
+    """The mocks of one session, one for each way of checking, each reality, with sockets and without."""
 
     def __init__(self) -> None:
-        self._running: dict[tuple[str, str], Running] = {}
+        self._running: dict[tuple[str, str, bool], Running] = {}
         self._sessions: dict[str, Any] = {}
 
     def provider(
-        self, test: str, *, auth: str = "lenient", reality: str = "documented", **limits: int
+        self,
+        test: str,
+        *,
+        auth: str = "lenient",
+        reality: str = "documented",
+        in_process: bool = False,
+        **limits: int,
     ) -> MockProvider:
-        """The mock for one test. `limits` are quotas by their ids (`requests_per_minute=3`)."""
-        key = (auth, reality)
+        """The mock for one test. `limits` are quotas by their ids (`requests_per_minute=3`).
+
+        With `in_process` it listens nowhere; boto3 is answered inside this process.
+
+        Raises ValueError for a mode, a reality or a quota that there is not.
+        """
+        for name, got, known in (("auth", auth, get_args(Mode)), ("reality", reality, REALITIES)):
+            if got not in known:
+                raise ValueError(f"{name}: expected one of {', '.join(known)}, got {got!r}")
+        key = (auth, reality, in_process)
         if key not in self._running:
-            self._running[key] = start(auth=auth, reality=reality)
-        return MockProvider(self._running[key], test, limits, self._sessions)
+            begin = without_sockets if in_process else start
+            self._running[key] = begin(auth=auth, reality=reality)
+        running = self._running[key]
+        quotas = {
+            quota["id"]
+            for provider in running.mock.specs.providers.values()
+            for quota in provider.said.get("quotas", ())
+        }
+        for name, limit in limits.items():
+            if name not in quotas:
+                known_quotas = ", ".join(sorted(quotas))
+                raise ValueError(f"expected auth, reality or a quota ({known_quotas}), got {name!r}")
+            if limit < 0:
+                raise ValueError(f"{name}: expected a limit of 0 or more, got {limit!r}")
+        return MockProvider(running, test, limits, self._sessions)
 
     def stop(self) -> None:
         """Ends them all."""
@@ -53,7 +85,7 @@ class MockProvider:
     def __init__(
         self, running: Running, test: str, limits: Mapping[str, int], sessions: dict[str, Any] | None = None
     ) -> None:
-        self._running, self._test = running, test
+        self._running = running
         self._sessions = {} if sessions is None else sessions
         self._space_name = hashlib.sha256(test.encode()).hexdigest()[:12]
         assert isinstance(running.mock.state, Memory)
@@ -70,12 +102,37 @@ class MockProvider:
 
         Raises KeyError for a provider that specs/ does not have.
         """
+        if self.in_process:
+            raise ValueError(
+                "in_process=True: the mock listens nowhere; boto3 is answered without an address"
+            )
         base = f"{self._running.https if tls else self._running.http}/~{self._space_name}"
         return base + self._running.mock.specs.providers[provider].prefix if provider else base
 
     @property
+    def in_process(self) -> bool:
+        """True if it listens nowhere."""
+        return not self._running.http
+
+    @contextmanager
+    def door(self) -> Iterator[None]:
+        """While the block runs, boto3 sessions made in it are answered by this test's mock, without sockets."""
+        from mockserver.answer import answer
+        from mockserver.boto_door import opened
+
+        mock = self._running.mock
+
+        def answered(request: Request, now: float) -> Answer:
+            return answer(mock, request, now, self._space_name)
+
+        with opened(answered, mock.state):
+            yield
+
+    @property
     def info(self) -> Mapping[str, Any]:
         """What mock.json holds: keys, region, model, CA; addresses are this test's own."""
+        if self.in_process:
+            return self._running.info
         return {**self._running.info, "http": self.url(), "https": self.url(tls=True)}
 
     @property
@@ -86,12 +143,28 @@ class MockProvider:
     @property
     def environment(self) -> dict[str, str]:
         """The variables that point unmodified clients at this test's mock."""
+        if self.in_process:
+            return {
+                "AWS_ACCESS_KEY_ID": self._running.info["aws_access_key_id"],
+                "AWS_SECRET_ACCESS_KEY": self._running.info["aws_secret_access_key"],
+            }
         return {name: value for name, value in variables(self.info).items() if value is not None}
 
     def bedrock_client(self, **options: Any) -> Any:
         """A boto3 client of bedrock-runtime; `options` go to `boto3.client` over ours."""
-        import boto3
+        try:
+            import boto3
+        except ModuleNotFoundError as error:
+            error.add_note(CLIENTS)
+            raise
 
+        if self.in_process:
+            named = {
+                name: self._running.info[name] for name in ("aws_access_key_id", "aws_secret_access_key")
+            }
+            return boto3.Session().client(
+                "bedrock-runtime", **{"region_name": self._running.info["region"], **named, **options}
+            )
         session = self._sessions.get("boto3")
         if session is None:
             session = self._sessions["boto3"] = boto3.Session()
@@ -107,7 +180,11 @@ class MockProvider:
 
     def openai_client(self, **options: Any) -> OpenAI:
         """An OpenAI client of bedrock-mantle; `options` go to `openai.OpenAI` over ours."""
-        from openai import DefaultHttpxClient, OpenAI
+        try:
+            from openai import DefaultHttpxClient, OpenAI
+        except ModuleNotFoundError as error:
+            error.add_note(CLIENTS)
+            raise
 
         ours: dict[str, Any] = {
             "base_url": self.url(MANTLE) + "/v1",

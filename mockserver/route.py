@@ -33,10 +33,9 @@ class Route:
     others: tuple[Contract, ...]
 
 
-def route(specs: Specs, request: Request) -> Route:
+def route(specs: Specs, request: Request, space: str = "") -> Route:
     """The route of `request`; `provider` is None if nobody's path is anything like it."""
     path, _, query = request.target.partition("?")
-    space = ""
     inside = _SPACE.match(path)
     if inside:
         space, path = inside["space"], inside["rest"] or "/"
