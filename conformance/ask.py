@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.exchange import Chunk, Ending, Headers, Request
+from conformance.store import Redactor
 from conformance.target import Target
 
 TIMEOUT_CONNECT, TIMEOUT_READ = 10.0, 120.0
@@ -25,18 +26,18 @@ class Asker:
 
         self._urllib3 = urllib3
         self._target = target
-        pools: dict[str, Any] = {"retries": False, "timeout": urllib3.Timeout(TIMEOUT_CONNECT, TIMEOUT_READ)}
+        timeout = urllib3.Timeout(connect=TIMEOUT_CONNECT, read=TIMEOUT_READ)
+        pools: dict[str, Any] = {"retries": False, "timeout": timeout}
         if target.ca and target.endpoint.startswith("https"):
             pools["ca_certs"] = target.ca
         self._pool = urllib3.PoolManager(**pools)
-        self.asked = 0
+        self._redact = Redactor(target.secrets)
 
     def ask(self, request: Request) -> tuple[int, Headers, tuple[Chunk, ...], Ending] | str:
-        """Status, headers, chunks and how it ended; or why no response came.
+        """Status, headers, chunks and how it ended; or why no response came, without keys.
 
         `request.target` is the path under the target's endpoint.
         """
-        self.asked += 1
         url = self._target.endpoint + request.target
         headers = self._urllib3.HTTPHeaderDict()
         for name, value in request.headers:
@@ -53,13 +54,17 @@ class Asker:
                 decode_content=True,
             )
         except (self._urllib3.exceptions.HTTPError, OSError) as error:
-            return f"{_endpoint(url)}: {_words(error)}"
+            # What came instead of a response may quote the request.
+            return self._redact.text(f"{_endpoint(url)}: {_words(error)}")
         chunks: list[Chunk] = []
         ending: Ending = "complete"
         try:
             while data := response.read1(decode_content=True):
                 chunks.append(Chunk(data, round(time.monotonic() - begun, 6)))
             response.release_conn()
+            # A body shorter than its Content-Length: urllib3 does not tell, as it was not asked for so many bytes.
+            if response.length_remaining:
+                ending = "cut"
         except (self._urllib3.exceptions.HTTPError, OSError):
             ending = "cut"
             response.close()
@@ -88,7 +93,7 @@ def probe_url(url: str, ca: str | None = None) -> str | None:
     pools: Mapping[str, Any] = {"ca_certs": ca} if ca and url.startswith("https") else {}
     try:
         urllib3.PoolManager(
-            retries=False, timeout=urllib3.Timeout(TIMEOUT_CONNECT, TIMEOUT_CONNECT), **pools
+            retries=False, timeout=urllib3.Timeout(connect=TIMEOUT_CONNECT, read=TIMEOUT_CONNECT), **pools
         ).request("GET", url)
     except (urllib3.exceptions.HTTPError, OSError) as error:
         return f"{_endpoint(url)}: {_words(error)}"

@@ -27,20 +27,7 @@ class Run:
         self._store = Store(folder)
         self._askers: dict[str, Asker] = {}
         self._seen: dict[tuple[str, str, str], Mapping[str, Step]] = {}
-        self._redact = Redactor(self._secrets())
-
-    def _secrets(self) -> dict[str, str]:
-        secrets: dict[str, str] = {}
-        for target in self.targets:
-            if target.key:
-                secrets[target.key] = target.key_variable
-            if target.signer is not None:
-                said = target.provider.said["key"]["sigv4"]
-                secrets[target.signer.access_key] = said["access_key"]
-                secrets[target.signer.secret] = said["secret"]
-                if target.signer.token:
-                    secrets[target.signer.token] = said["token"]
-        return secrets
+        self._redact = Redactor({key: name for each in self.targets for key, name in each.secrets.items()})
 
     def close(self) -> None:
         """Ends all connections."""

@@ -47,6 +47,17 @@ class Target:
     def name(self) -> str:
         return self.provider.id
 
+    @property
+    def secrets(self) -> dict[str, str]:
+        """Everything that nobody may read, with the name of the variable that stands for it."""
+        found = {self.key: self.key_variable} if self.key else {}
+        if self.signer is not None:
+            said = self.provider.said["key"]["sigv4"]
+            found |= {self.signer.access_key: said["access_key"], self.signer.secret: said["secret"]}
+            if self.signer.token:
+                found[self.signer.token] = said["token"]
+        return found
+
 
 def targets(
     specs: Specs,
