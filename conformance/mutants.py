@@ -9,18 +9,21 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
 from conformance.contract import Contract, Rule, Specs
 from conformance.finding import Finding
-from conformance.probing import CannotAsk
+from conformance.probing import CannotAsk, Unfounded
 from conformance.run import Run, inapplicable
 from conformance.target import EMBEDDED, Target, UsageError, targets
 
 BREAK = "x-mock-break"
 """The request header by which the mock breaks a rule."""
+UNBROKEN = "x-mock-error"
+"""The response header by which it says that it could not."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Mutant:
     rule: Rule
     own: Finding
     others: tuple[str, ...]
+    unbroken: str = ""
+    """Why the mock could not break it, in the mock's words."""
 
     @property
     def killed(self) -> bool:
@@ -173,9 +178,20 @@ def break_rule(
                     others.append(other.id)
             except CannotAsk:
                 continue
-        return Mutant(rule, own, tuple(others))
+        return Mutant(rule, own, tuple(others), _unbroken(run, target, contract, rule))
     finally:
         run.close()
+
+
+def _unbroken(run: Run, target: Target, contract: Contract, rule: Rule) -> str:
+    assert rule.probe is not None
+    with suppress(CannotAsk, Unfounded):
+        for step in run.seen(target, contract, rule.probe).values():
+            response = step.exchange.response
+            said = response.header(UNBROKEN) if response is not None else None
+            if said:
+                return said
+    return ""
 
 
 def _space(target: Target, name: str) -> str:
@@ -197,19 +213,17 @@ def matrix(outcome: Outcome) -> Iterator[str]:
     for finding in outcome.clean_failures:
         yield f"the unbroken mock: {finding.text()}"
     for mutant in outcome.survivors:
-        yield f"survives: {mutant.rule.name} is {mutant.own.word} though broken by {list(map(dict, mutant.rule.broken_by)) or 'its schema'}"
-        if mutant.own.reason:
-            yield f"          {mutant.own.reason}"
+        how = [dict(each) for each in mutant.rule.broken_by] or "what its schema demands"
+        yield f"survives: {mutant.rule.name} is {mutant.own.word} though broken by {how}"
+        for why in filter(None, (mutant.unbroken, mutant.own.reason)):
+            yield f"          {why}"
     for mutant in outcome.mutants:
         if mutant.unlisted:
             yield f"also falls, not listed: {mutant.rule.name} -> {', '.join(mutant.unlisted)}"
         if mutant.missing:
             yield f"listed under also, but holds: {mutant.rule.name} -> {', '.join(mutant.missing)}"
-    reasons: dict[str, int] = {}
-    for _, why in outcome.skipped:
-        reasons[why] = reasons.get(why, 0) + 1
-    for why, number in sorted(reasons.items()):
-        yield f"not broken, {number} rules: {why}"
+    for rule, why in outcome.skipped:
+        yield f"not broken: {rule.name}, for {why}"
     found = len(outcome.mutants) - len(outcome.survivors)
     yield (
         f"{len(outcome.mutants)} rules broken, {found} found by their own check, "
