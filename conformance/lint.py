@@ -88,16 +88,27 @@ def problems(specs: Specs) -> Iterator[str]:
 
 def _problems(specs: Specs) -> Iterator[str]:
     library = Library()
-    for folder in specs.folders:
-        for path in files(folder, "shapes"):
-            yield from _shapes(path, library)
+    shapes = [
+        problem
+        for folder in specs.folders
+        for path in files(folder, "shapes")
+        for problem in _shapes(path, library)
+    ]
+    yield from shapes
     for provider in specs.providers.values():
         yield from _provider(provider)
     yield from _cards(specs)
     claims = set(read(SPECS / "schema" / "card.yaml")["$defs"]["Card"]["properties"]["claims"]["properties"])
-    for contract in specs.contracts.values():
-        if not contract.abstract:
-            yield from _contract(specs, contract, library, claims)
+    operations = [each for each in specs.contracts.values() if not each.abstract]
+    sound = not shapes
+    for contract in operations:
+        broken = list(_compiles(contract, library, sound=not shapes))
+        sound = sound and not broken
+        yield from broken
+        yield from _contract(specs, contract, claims)
+    if sound:
+        for contract in operations:
+            yield from _exchanges(specs, contract)
 
 
 def _at(path: Path, pointer: str, text: str) -> str:
@@ -237,19 +248,12 @@ def _cards(specs: Specs) -> Iterator[str]:
 # Contracts
 
 
-def _contract(specs: Specs, contract: Contract, library: Library, claims: set[str]) -> Iterator[str]:
-    yield from _compiles(contract, library)
+def _contract(specs: Specs, contract: Contract, claims: set[str]) -> Iterator[str]:
     yield from _errors(contract)
     for rule in contract.rules.values():
         yield from _rule(contract, rule, claims)
     for name, probe in contract.probes.items():
         yield from _probe(specs, contract, name, probe["steps"], claims)
-    for name, exchange in contract.exchanges.items():
-        for found in (
-            *exchange_mismatches(contract, exchange),
-            *_answered_by_another(specs, contract, exchange),
-        ):
-            yield _in(contract, f"/exchanges/{name}", f"exchange {name} breaks its contract: {found}")
     for implied, others in contract.said.get("also", {}).items():
         wrong = [implied] * (implied not in IMPLIED) + [each for each in others if each not in contract.rules]
         for name in wrong:
@@ -257,7 +261,8 @@ def _contract(specs: Specs, contract: Contract, library: Library, claims: set[st
     yield from _rivals(specs, contract)
 
 
-def _compiles(contract: Contract, library: Library) -> Iterator[str]:
+def _compiles(contract: Contract, library: Library, sound: bool) -> Iterator[str]:
+    """What is wrong with schemas and order; `sound` says that the shared shapes are right."""
     for section, member in (
         ("request", "body"),
         ("request", "headers"),
@@ -274,7 +279,9 @@ def _compiles(contract: Contract, library: Library) -> Iterator[str]:
             pieces = {at + pointer([name]): schema for name, schema in (said or {}).items()}
         for where, schema in pieces.items():
             if schema is not None:
-                for place, text in _schema(schema, where, library):
+                for place, text in (
+                    _schema(schema, where, library) if sound else _nowhere(schema, where, library)
+                ):
                     yield _in(contract, place, text)
     said_order = contract.response.get("order")
     if said_order is None:
@@ -453,6 +460,15 @@ def _named(value: Any, keys: Sequence[str]) -> Iterator[str]:
 # Worked examples
 
 
+def _exchanges(specs: Specs, contract: Contract) -> Iterator[str]:
+    for name, exchange in contract.exchanges.items():
+        for found in (
+            *exchange_mismatches(contract, exchange),
+            *_answered_by_another(specs, contract, exchange),
+        ):
+            yield _in(contract, f"/exchanges/{name}", f"exchange {name} breaks its contract: {found}")
+
+
 def exchange_mismatches(contract: Contract, exchange: Mapping[str, Any]) -> Iterator[Any]:
     """Where a worked example is not what its contract demands."""
     asked, said = exchange["request"], exchange["response"]
@@ -556,11 +572,14 @@ def _dump(value: Any, at: str, depth: int) -> Iterator[tuple[str, str]]:
             yield f"{head} {text}", here
 
 
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
 def _flow(value: Any) -> str:
     """The value on one line."""
     value = _relative(value)
-    text = yaml.safe_dump(
-        value, default_flow_style=True, width=1_000_000, sort_keys=False, allow_unicode=True
+    text: str = yaml.dump(
+        value, Dumper=_DUMPER, default_flow_style=True, width=1_000_000, sort_keys=False, allow_unicode=True
     )
     text = text.removesuffix("\n").removesuffix("\n...").strip()
     return json.dumps(value, ensure_ascii=False) if "\n" in text else text

@@ -50,7 +50,7 @@ class Example:
             contracts={
                 key: each for key, each in specs.contracts.items() if key.startswith(("parrot/", "common/"))
             },
-            cards=tuple(card for card in specs.cards if card.seller == "parrot"),
+            cards=tuple(card for card in specs.cards if card.path.is_relative_to(self.folder)),
             folders=(self.folder,),
         )
 
