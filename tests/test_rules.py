@@ -459,6 +459,23 @@ def test_a_mismatch_says_what_was_expected_and_what_came() -> None:
     assert str(absent) == "/body/a: expected a member, got nothing"
 
 
+@pytest.mark.parametrize(
+    ("check", "arguments", "looked_at", "got"),
+    [
+        ("header_matches", {"name": "X", "pattern": "a"}, step({}), ABSENT),
+        ("header_matches", {"name": "X", "pattern": "a"}, step({}, headers=(("x", "b"),)), "b"),
+        ("refused_with", {"error": "bad-request", "exact": ["code"]}, refused(headers=()), ABSENT),
+        ("refused_with", {"error": "bad-request", "exact": ["code"]}, refused(headers=(("x-amzn-errortype", "b"),)), "b"),
+        ("echoes", {"at": "/body/m", "of": "/k"}, step({}, sent={"k": 1}), ABSENT),
+        ("matches", {"at": "/body/m", "pattern": "a"}, step({"m": 7}), 7),
+    ],
+)  # fmt: skip
+def test_what_is_missing_and_what_is_wrong_are_told_apart(
+    check: str, arguments: Mapping[str, Any], looked_at: Step, got: Any
+) -> None:
+    assert [each.got for each in Case(check, arguments, (), (), ()).mismatches(looked_at)] == [got]
+
+
 ALL_STEPS = [check for check in CHECKS if check not in ("fold_equals", "sees")]
 
 
