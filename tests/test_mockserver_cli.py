@@ -238,6 +238,25 @@ def test_a_failed_start_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch, t
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_program_that_forgets_to_stop_it_leaves_nothing_behind(tmp_path: Path) -> None:
+    forgets = "from mockserver.embedded import start; print(start().http)"
+    env = {**CLEAN, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", forgets], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout.startswith("http://"), done.stderr) == (True, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_mocks_in_one_state_directory_do_not_take_each_others_mock_json_away(tmp_path: Path) -> None:
+    first = start(state_dir=tmp_path)
+    second = start(state_dir=tmp_path)
+    first.stop()
+    assert read(tmp_path / "mock.json") == second.info
+    second.stop()
+    assert not (tmp_path / "mock.json").exists()
+
+
 # ---- env
 
 
