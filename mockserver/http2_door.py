@@ -221,7 +221,7 @@ class Http2(asyncio.Protocol):
     async def _respond(self, asked: Request, out: _Http2Outgoing) -> None:
         await self._server.respond(asked, out)
         if not out.keeps and not self._over:
-            await out.cut()
+            out.cut()
 
     def _answered(self, stream: int, task: asyncio.Task[None]) -> None:
         del self._answers[stream]
@@ -369,7 +369,7 @@ class _Http2Outgoing(Outgoing):
         await self._write(last=True)
         self.keeps = True
 
-    async def cut(self) -> None:
+    def cut(self) -> None:
         """The stream ends here, before its end; what was sent before has arrived."""
         self._door.frames.reset_stream(self._stream, ErrorCodes.INTERNAL_ERROR)
         self._door.push()

@@ -27,6 +27,9 @@ PATIENCE = 60
 TEXT = "Grüße aus Zürich: 量子 🙂, and a plain end."
 """Bytes of characters must not be torn apart, and JavaScript counts them in UTF-16."""
 
+COUNTING = "Count from 1 to 900, one number after the other, separated by spaces."
+"""The answer is far longer than what a client lets flow before it reads."""
+
 
 def resolved(outcome: Mapping[str, Any]) -> Any:
     assert outcome["outcome"] == "resolved", outcome
@@ -467,20 +470,41 @@ def test_a_failure_inside_a_stream_is_a_line_that_puter_js_hands_on(
 # The AWS SDK for JavaScript
 
 
-@pytest.fixture
-def bedrock(node: Any, mock_provider: Any) -> Any:
-    """Runs cases of bedrock_probe.mjs over https, with a bearer key unless a test changes that."""
+class Bedrock:
+    """Runs cases of bedrock_probe.mjs with one handler, with a bearer key unless a test changes that."""
 
-    def run(*cases: str, **changes: str | None) -> dict[str, dict[str, Any]]:
-        wanted = {"PROBE_MODEL": mock_provider.model, "AWS_REGION": mock_provider.info["region"]}
-        return node.run("bedrock_probe.mjs", *cases, **{**wanted, **changes})
+    def __init__(self, node: Any, provider: Any, handler: str, tls: bool) -> None:
+        self._node, self._provider = node, provider
+        self.speaks_http2 = handler == "default"
+        self._wanted = {
+            "PROBE_HANDLER": handler,
+            "PROBE_MODEL": provider.model,
+            "AWS_REGION": provider.info["region"],
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": provider.url("bedrock-runtime", tls=tls),
+        }
 
-    return run
+    def __call__(self, *cases: str, **changes: str | None) -> dict[str, dict[str, Any]]:
+        ran: dict[str, dict[str, Any]] = self._node.run(
+            "bedrock_probe.mjs", *cases, **{**changes, **self._wanted}
+        )
+        return ran
+
+
+HANDLERS = {
+    "NodeHttpHandler": ("http1", True),
+    "default over https": ("default", True),
+    "default over http": ("default", False),
+}
+
+
+@pytest.fixture(params=HANDLERS)
+def bedrock(request: pytest.FixtureRequest, node: Any, mock_provider: Any) -> Bedrock:
+    return Bedrock(node, mock_provider, *HANDLERS[request.param])
 
 
 @pytest.mark.mock_provider(auth="strict")
 @pytest.mark.parametrize("keys", ["a bearer key", "an access key"])
-def test_the_aws_sdk_is_let_in_with(keys: str, bedrock: Any, mock_provider: Any) -> None:
+def test_the_aws_sdk_is_let_in_with(keys: str, bedrock: Bedrock, mock_provider: Any) -> None:
     wanted = variables(mock_provider.info, sigv4=keys == "an access key")
     mock_provider.reply(TEXT)
     answer = resolved(bedrock("converse", **wanted)["converse"])
@@ -492,7 +516,7 @@ def test_the_aws_sdk_is_let_in_with(keys: str, bedrock: Any, mock_provider: Any)
 
 
 @pytest.mark.mock_provider(auth="strict")
-def test_wrong_keys_are_told_the_aws_sdk_by_their_own_errors(bedrock: Any, mock_provider: Any) -> None:
+def test_wrong_keys_are_told_the_aws_sdk_by_their_own_errors(bedrock: Bedrock, mock_provider: Any) -> None:
     unknown = rejected(bedrock("converse", AWS_BEARER_TOKEN_BEDROCK="ABSKnone")["converse"])
     assert unknown["name"] == "AccessDeniedException"
     wanted = {**variables(mock_provider.info, sigv4=True), "AWS_SECRET_ACCESS_KEY": "another"}
@@ -501,12 +525,12 @@ def test_wrong_keys_are_told_the_aws_sdk_by_their_own_errors(bedrock: Any, mock_
     assert mismatch["$metadata"]["httpStatusCode"] == 403
 
 
-def test_the_aws_sdk_is_cut_off_by_one_token(bedrock: Any) -> None:
+def test_the_aws_sdk_is_cut_off_by_one_token(bedrock: Bedrock) -> None:
     answer = resolved(bedrock("converse, one token")["converse, one token"])
     assert (answer["stopReason"], answer["usage"]["outputTokens"]) == ("max_tokens", 1)
 
 
-def test_the_aws_sdk_calls_a_tool_and_gets_an_answer_that_uses_its_result(bedrock: Any) -> None:
+def test_the_aws_sdk_calls_a_tool_and_gets_an_answer_that_uses_its_result(bedrock: Bedrock) -> None:
     talk = resolved(bedrock("converse, tool")["converse, tool"])
     assert talk["called"]["stopReason"] == "tool_use"
     assert (talk["toolUse"]["name"], talk["toolUse"]["input"]) == ("get_weather", {"city": "Paris"})
@@ -518,7 +542,7 @@ def names(events: list[dict[str, Any]]) -> list[str]:
     return [name for event in events for name in event]
 
 
-def test_the_aws_sdk_reads_the_events_of_a_converse_stream(bedrock: Any, mock_provider: Any) -> None:
+def test_the_aws_sdk_reads_the_events_of_a_converse_stream(bedrock: Bedrock, mock_provider: Any) -> None:
     mock_provider.reply(TEXT)
     events = resolved(bedrock("converse stream")["converse stream"])
     first, *deltas, stop, end, last = events
@@ -530,7 +554,34 @@ def test_the_aws_sdk_reads_the_events_of_a_converse_stream(bedrock: Any, mock_pr
     assert usage["totalTokens"] == usage["inputTokens"] + usage["outputTokens"]
 
 
-def test_the_aws_sdk_joins_the_input_of_a_tool_call_from_a_stream(bedrock: Any) -> None:
+def test_the_aws_sdk_speaks_http_2_by_default(bedrock: Bedrock) -> None:
+    protocol = resolved(bedrock("protocol")["protocol"])
+    assert protocol == ("h2" if bedrock.speaks_http2 else "http/1.1")
+
+
+def test_the_aws_sdk_reads_a_long_stream_to_its_end(bedrock: Bedrock) -> None:
+    # Over HTTP/2 it says goodbye as soon as the head is there, and wants the rest all the same. A stream
+    # that fits into one write would not show whether it gets it.
+    events = resolved(bedrock("converse stream", PROBE_PROMPT=COUNTING)["converse stream"])
+    assert len(events) > 1000
+    assert names(events[-3:]) == ["contentBlockStop", "messageStop", "metadata"]
+    texts = [event["contentBlockDelta"]["delta"]["text"] for event in events if "contentBlockDelta" in event]
+    assert "".join(texts).split() == [str(number) for number in range(1, 901)]
+
+
+def test_the_aws_sdk_reads_ten_long_streams_at_once(bedrock: Bedrock) -> None:
+    prompt = COUNTING.replace("900", "200")
+    streams = resolved(bedrock("ten at once", PROBE_PROMPT=prompt)["ten at once"])
+    assert [stream.split()[-1] for stream in streams] == ["200"] * 10
+
+
+def test_the_aws_sdk_may_leave_a_stream_and_go_on(bedrock: Bedrock, mock_provider: Any) -> None:
+    read = bedrock("converse stream, left early", "converse", PROBE_PROMPT=COUNTING)
+    assert resolved(read["converse stream, left early"]) == {"messageStart": {"role": "assistant"}}
+    assert resolved(read["converse"])["output"]["message"]["content"][0]["text"].startswith("1 2 3 ")
+
+
+def test_the_aws_sdk_joins_the_input_of_a_tool_call_from_a_stream(bedrock: Bedrock) -> None:
     events = resolved(bedrock("converse stream, tool")["converse stream, tool"])
     (start,) = [event["contentBlockStart"] for event in events if "contentBlockStart" in event]
     assert start["start"]["toolUse"]["name"] == "get_weather"
@@ -539,14 +590,14 @@ def test_the_aws_sdk_joins_the_input_of_a_tool_call_from_a_stream(bedrock: Any) 
     assert {"messageStop": {"stopReason": "tool_use"}} in events
 
 
-def test_the_aws_sdk_reads_what_invoke_answers(bedrock: Any, mock_provider: Any) -> None:
+def test_the_aws_sdk_reads_what_invoke_answers(bedrock: Bedrock, mock_provider: Any) -> None:
     mock_provider.reply(TEXT)
     invoked = resolved(bedrock("invoke")["invoke"])
     assert invoked["contentType"] == "application/json"
     assert invoked["answer"]["choices"][0]["message"]["content"] == TEXT
 
 
-def test_the_aws_sdk_reads_the_chunks_of_an_invoke_stream(bedrock: Any, mock_provider: Any) -> None:
+def test_the_aws_sdk_reads_the_chunks_of_an_invoke_stream(bedrock: Bedrock, mock_provider: Any) -> None:
     mock_provider.reply(TEXT)
     invoked = resolved(bedrock("invoke stream")["invoke stream"])
     choices = [choice for chunk in invoked["chunks"] for choice in chunk["choices"]]
@@ -556,13 +607,13 @@ def test_the_aws_sdk_reads_the_chunks_of_an_invoke_stream(bedrock: Any, mock_pro
     assert [name for name in invoked["chunks"][-1] if name.startswith("amazon-bedrock-")]
 
 
-def test_the_aws_sdk_raises_a_validation_exception_for_an_unknown_model(bedrock: Any) -> None:
+def test_the_aws_sdk_raises_a_validation_exception_for_an_unknown_model(bedrock: Bedrock) -> None:
     error = rejected(bedrock("unknown model")["unknown model"])
     assert (error["class"], error["$fault"]) == ("ValidationException", "client")
     assert (error["$metadata"]["httpStatusCode"], error["$metadata"]["attempts"]) == (400, 1)
 
 
-def test_the_aws_sdk_tries_again_when_it_is_throttled(bedrock: Any, mock_provider: Any) -> None:
+def test_the_aws_sdk_tries_again_when_it_is_throttled(bedrock: Bedrock, mock_provider: Any) -> None:
     mock_provider.fail("throttling")
     mock_provider.reply(TEXT)
     answer = resolved(bedrock("converse")["converse"])
@@ -571,7 +622,7 @@ def test_the_aws_sdk_tries_again_when_it_is_throttled(bedrock: Any, mock_provide
 
 
 def test_the_aws_sdk_raises_a_throttling_exception_when_it_may_not_try_again(
-    bedrock: Any, mock_provider: Any
+    bedrock: Bedrock, mock_provider: Any
 ) -> None:
     mock_provider.fail("throttling")
     error = rejected(bedrock("no second try")["no second try"])
@@ -583,7 +634,7 @@ def test_the_aws_sdk_raises_a_throttling_exception_when_it_may_not_try_again(
     [("validation-in-stream", "ValidationException"), ("throttling", "ThrottlingException")],
 )
 def test_an_exception_inside_a_stream_is_raised_by_the_aws_sdk_after_what_was_sent(
-    bedrock: Any, mock_provider: Any, error: str, raised: str
+    bedrock: Bedrock, mock_provider: Any, error: str, raised: str
 ) -> None:
     mock_provider.fail(error, after_events=3)
     seen = resolved(bedrock("converse stream, failing")["converse stream, failing"])
@@ -591,8 +642,11 @@ def test_an_exception_inside_a_stream_is_raised_by_the_aws_sdk_after_what_was_se
     assert (seen["error"]["class"], seen["error"]["$fault"]) == (raised, "client")
 
 
-def test_a_converse_stream_that_is_cut_ends_in_a_broken_connection(bedrock: Any, mock_provider: Any) -> None:
-    mock_provider.cut(after_events=3)
-    seen = resolved(bedrock("converse stream, failing")["converse stream, failing"])
-    assert len(seen["received"]) == 3
-    assert seen["error"]["code"] == "ECONNRESET"
+def test_a_converse_stream_that_is_cut_ends_in_a_broken_connection(
+    bedrock: Bedrock, mock_provider: Any
+) -> None:
+    mock_provider.cut(after_events=1000)
+    read = bedrock("converse stream, failing", PROBE_PROMPT=COUNTING)
+    seen = resolved(read["converse stream, failing"])
+    assert len(seen["received"]) == 1000
+    assert seen["error"]["code"] == ("ERR_HTTP2_STREAM_ERROR" if bedrock.speaks_http2 else "ECONNRESET")

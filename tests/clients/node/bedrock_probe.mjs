@@ -2,7 +2,7 @@
 //
 //     AWS_REGION=us-east-1 PROBE_MODEL=mistral.magistral-small-2509 node bedrock_probe.mjs CASE [CASE ...]
 //
-// The handler is the one for HTTP/1.1; that of this client's defaults speaks HTTP/2.
+// PROBE_HANDLER: `http1` for NodeHttpHandler, `default` for what this client has by itself, which is HTTP/2.
 
 import {
     BedrockRuntimeClient,
@@ -15,13 +15,14 @@ import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { TOOL, collect, describe, run } from './cases.mjs';
 
 const modelId = process.env.PROBE_MODEL;
-const prompt = 'Explain quantum computing in simple terms';
+const prompt = process.env.PROBE_PROMPT ?? 'Explain quantum computing in simple terms';
 const messages = [{ role: 'user', content: [{ text: prompt }] }];
 const weather = [{ role: 'user', content: [{ text: 'What is the weather in Paris?' }] }];
 const toolConfig = {
     tools: [{ toolSpec: { name: TOOL.name, description: TOOL.description, inputSchema: { json: TOOL.parameters } } }],
 };
-const connect = (options) => new BedrockRuntimeClient({ requestHandler: new NodeHttpHandler(), ...options });
+const handlers = { http1: () => ({ requestHandler: new NodeHttpHandler() }), default: () => ({}) };
+const connect = (options) => new BedrockRuntimeClient({ ...handlers[process.env.PROBE_HANDLER](), ...options });
 const client = connect();
 const native = {
     modelId,
@@ -64,6 +65,29 @@ await run({
             new ConverseStreamCommand({ modelId, messages: weather, toolConfig }),
         );
         return collect(stream);
+    },
+
+    'ten at once': () =>
+        Promise.all(
+            Array.from({ length: 10 }, async () => {
+                const { stream } = await client.send(new ConverseStreamCommand({ modelId, messages }));
+                return (await collect(stream)).map((event) => event.contentBlockDelta?.delta.text ?? '').join('');
+            }),
+        ),
+
+    'converse stream, left early': async () => {
+        const left = new AbortController();
+        const command = new ConverseStreamCommand({ modelId, messages });
+        const { stream } = await client.send(command, { abortSignal: left.signal });
+        for await (const event of stream) {
+            left.abort();
+            return event;
+        }
+    },
+
+    protocol: async () => {
+        await client.send(new ConverseCommand({ modelId, messages }));
+        return client.config.requestHandler.metadata.handlerProtocol;
     },
 
     'converse stream, failing': async () => {
