@@ -116,7 +116,7 @@ def _wish(tool: Tool, prompt: str) -> _Wish:
     named = "_" in tool.name and said.has(tool.name)
     # All words of a calculation are one wish: `add` and `calculator` are not both wanted for it.
     words = frozenset("sum" if word in sums else word for word in own or other)
-    return _Wish(tool, words, 2 * len(own) + len(other) + 10 * named, named)
+    return _Wish(tool, words, 2 * len(own) + len(other), named)
 
 
 def _calls_of(tool: Tool, prompt: str, said: str) -> list[ToolCall]:

@@ -234,8 +234,9 @@ class Mentions:
         )
         if match is None:
             return None
-        value = next(group for group in match.groups() if group)
-        return value.rstrip(".!?)") or None
+        value = next(group for group in match.groups() if group).rstrip(".!?)")
+        # `Which city is it?` gives no city, `notifications is off` gives a value.
+        return None if value.lower() in STOP - {"yes", "no", "on", "off"} else value or None
 
     def before(self, name: str) -> int | float | None:
         """The number that the text puts before a name: 3 `days`; None if there is none."""

@@ -326,6 +326,18 @@ FILLED: list[tuple[str, Any, Any]] = [
     ("A square of side 4", SCHEMAS["tagged union"], {"kind": "square", "side": 4}),
     ("The code is QX-77.", obj(code={"type": "string", "pattern": "^[A-Z]{2}-\\d+$"}), {"code": "QX-77"}),
     ('Return this: {"name": "Bob", "age": 5}', obj(name=STRING, age=INTEGER), {"name": "Bob", "age": 5}),
+    (
+        'Return this: {"n": {"a": 7}, "t": ["p", "q"]}',
+        obj(n=obj(a=INTEGER), t={"type": "array", "items": STRING}),
+        {"n": {"a": 7}, "t": ["p", "q"]},
+    ),
+    ("Does Ada live in London?", obj(city=STRING, name=STRING), {"city": "London", "name": "Ada"}),
+    (
+        "Ada has 3 cats",
+        obj(name=STRING, ids={"type": "array", "items": {"anyOf": [INTEGER, {"type": "boolean"}]}}),
+        {"name": "Ada", "ids": [3]},
+    ),
+    ("Paris: what is the name of the city?", obj(name=STRING, city=STRING), {"name": "Paris", "city": "Paris"}),
     ("Nothing of it", obj(nickname={"type": ["string", "null"], "maxLength": 3}), {"nickname": None}),
     ("what is the weather in paris", obj(city=STRING), {"city": "paris"}),
     ("Weather in San Francisco, CA", obj(location=STRING), {"location": "San Francisco, CA"}),

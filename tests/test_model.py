@@ -86,6 +86,8 @@ WEATHER = tool(
 )
 TIME = tool("get_time", "Tells the current time in a place, for example in Tokyo.", place=STRING)
 ADD = tool("add", "Add two integers.", a=INTEGER, b=INTEGER)
+HISTORY = tool("get_weather_history", "Past weather of a city.", city=STRING)
+CALCULATOR = tool("calculator", "Evaluates an expression.", expression=STRING)
 MAGIC = tool("magic_function", "Applies a magic function to an input.", input=INTEGER)
 FLIGHTS = tool(
     "search_flights",
@@ -143,6 +145,9 @@ WANTED: list[tuple[str, tuple[Tool, ...], list[tuple[str, Any]]]] = [
         (WEATHER, TIME),
         [("get_weather", {"city": "Paris"}), ("get_time", {"place": "Paris"})],
     ),
+    ("What is the weather in Paris?", (WEATHER, HISTORY), [("get_weather", {"city": "Paris"})]),
+    ("What is 3 plus 4?", (ADD, CALCULATOR), [("add", {"a": 3, "b": 4})]),
+    ("Use get_time, not the weather, for Paris", (WEATHER, TIME), [("get_time", {"place": "Paris"})]),
     ("Where is Paris?", (FINAL,), [("final_result", {"city": "Paris", "country": "Paris"})]),
     ("What is the weather in Paris?", (FINAL, WEATHER), [("get_weather", {"city": "Paris"})]),
 ]
@@ -186,6 +191,11 @@ def test_any_tool_is_called_even_for_a_greeting() -> None:
 def test_the_likeliest_tool_is_called_when_any_is_asked_for() -> None:
     asked = turn("What is 3 plus 4?", tools=(WEATHER, ADD), tool_choice=ToolChoice("any"))
     assert called(asked) == [("add", {"a": 3, "b": 4})]
+
+
+def test_of_several_framework_tools_the_likeliest_is_called() -> None:
+    tools = (tool("final_result_Person", "", person=STRING), tool("final_result_City", "", city=STRING))
+    assert called(turn("Which city is it? Paris", tools=tools)) == [("final_result_City", {"city": "Paris"})]
 
 
 def test_no_tool_is_called_when_the_choice_is_none() -> None:
@@ -359,7 +369,8 @@ def test_a_literal_is_repeated(prompt: str, text: str) -> None:
     "prompt",
     ["What does 'hello' mean?", "Reply with exactly three words about cats", "Answer with 'yes' or 'no'.",
      "Reply with only yes or no: is it cold?", "Say hi to my friend", "Say something nice",
-     "Reply with only the name of the capital.", "Answer only in JSON."],
+     "Reply with only the name of the capital.", "Answer only in JSON.",
+     "Reply with exactly two words.", "Answer with only the number of cats.", "Answer with just politeness."],
 )  # fmt: skip
 def test_what_is_no_literal_is_not_repeated(prompt: str) -> None:
     text = answer(turn(prompt)).text
@@ -377,6 +388,7 @@ def test_any_word_is_repeated_with_its_casing_and_marks(word: str) -> None:
 def test_a_long_literal_is_repeated_whole() -> None:
     text = "all the words of a long text, " * 3000 + "and its end"
     assert answer(turn(f"Repeat exactly: {text}")).text == text
+    assert answer(turn(f"{text}. Reply with exactly: done")).text == "done"
 
 
 def test_a_literal_demanded_by_the_system_is_repeated() -> None:
@@ -413,6 +425,11 @@ def test_a_fact_told_before_is_recalled(told: str, asked: str, value: str) -> No
 def test_the_fact_told_last_is_the_one_recalled() -> None:
     said = ("The code word is ONE.", "Noted.", "The code word is TWO.", "Noted.", "What is the code word?")
     assert answer(turn(*said)).text == "The code word is TWO."
+
+
+def test_the_very_thing_asked_for_is_recalled_before_one_like_it() -> None:
+    asked = turn("The code word is ONE. The word is TWO.", "Noted.", "What is the code word?")
+    assert answer(asked).text == "The code word is ONE."
 
 
 def test_what_the_user_is_and_what_the_model_is_are_two_things() -> None:
@@ -533,6 +550,10 @@ def test_counting_far_is_long() -> None:
 def test_it_writes_as_many_words_as_asked(words: int) -> None:
     written = len(answer(turn(f"Write at least {words} words about rain.")).text.split())
     assert words <= written < words + 60
+
+
+def test_a_length_that_is_only_mentioned_makes_nothing_long() -> None:
+    assert len(answer(turn("My teacher liked 900 words about rain.")).text.split()) < 100
 
 
 def test_it_writes_more_when_asked_to_write_at_length() -> None:

@@ -14,7 +14,9 @@ from conformance.values import (
     Media,
     Message,
     OutputFormat,
+    Part,
     Reasoning,
+    Refusal,
     Text,
     Tool,
     ToolCall,
@@ -59,33 +61,40 @@ def test_a_longer_text_never_counts_less(text: str, more: str) -> None:
 
 
 HELLO = Turn((Message("user", (Text("Hello there"),)),))
-TOOL = Tool("get_weather", "The weather of a city", {"type": "object"})
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        Text("x"),
+        Reasoning("x"),
+        Refusal("x"),
+        ToolCall("1", "get_weather", {"city": "Paris"}),
+        ToolResult("1", (Text("sunny"),)),
+        ToolResult("1", (Media("image", "png", data=draw("7")),)),
+        Media("image", "png", data=draw("7")),
+        Media("image", "png", data=b"no picture"),
+        Media("image", "png", data=None),
+        Media("image", "png", url="https://example.com/a.png"),
+        Media("document", "txt", data=b"words"),
+        Media("audio", "wav", data=b"\xff" * 1000),
+    ],
+    ids=lambda part: type(part).__name__,
+)
+def test_each_part_of_a_message_is_counted(part: Part) -> None:
+    assert count(Turn((Message("user", (part,)),))) > count(Turn((Message("user", ()),))) == 3
 
 
 @pytest.mark.parametrize(
     "more",
     [
-        replace(HELLO, tools=(TOOL,)),
-        replace(HELLO, output=OutputFormat({"type": "object"})),
+        replace(HELLO, tools=(Tool("f"),)),
+        replace(HELLO, output=OutputFormat({})),
         replace(HELLO, messages=(Message("system", ()), *HELLO.messages)),
-        *(
-            replace(HELLO, messages=(*HELLO.messages, Message("user", (part,))))
-            for part in (
-                Text("x"),
-                Reasoning("x"),
-                ToolCall("1", "get_weather", {"city": "Paris"}),
-                ToolResult("1", (Text("sunny"),)),
-                Media("image", "png", data=draw("7")),
-                Media("image", "png", data=b"no picture"),
-                Media("image", "png", url="https://example.com/a.png"),
-                Media("document", "txt", data=b"words"),
-                Media("audio", "wav", data=b"\xff" * 1000),
-            )
-        ),
     ],
-    ids=lambda turn: type(turn.messages[-1].parts[0]).__name__,
+    ids=["tools", "output", "system"],
 )
-def test_each_part_of_a_prompt_is_counted(more: Turn) -> None:
+def test_tools_the_form_of_the_answer_and_each_message_are_counted(more: Turn) -> None:
     assert count(more) > count(HELLO)
 
 

@@ -143,6 +143,13 @@ def test_a_shape_below_the_code_is_no_text() -> None:
     assert look(saved(image)).text == "A1"
 
 
+def test_ink_between_two_glyphs_makes_them_no_text() -> None:
+    image = opened(draw("IF", 2))
+    assert look(saved(image)).text == "IF"
+    ImageDraw.Draw(image).rectangle((16, 6, 17, 19), fill=0)
+    assert look(saved(image)).text is None
+
+
 @pytest.mark.parametrize(
     "image",
     [
