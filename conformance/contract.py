@@ -573,8 +573,6 @@ def merge(base: Any, patch: Any) -> Any:
     for key, value in patch.items():
         if value is None:
             result.pop(key, None)
-        elif key == "profile":
-            result[key] = _overlay(result.get(key), value)
         else:
             result[key] = merge(result.get(key), value)
     return result

@@ -82,11 +82,7 @@ LISTS = ("input", "output", "tier", "region", "endpoint", "api")
 
 
 def problems(specs: Specs) -> Iterator[str]:
-    """Every problem as `file:line: what`, each once."""
-    yield from dict.fromkeys(_problems(specs))
-
-
-def _problems(specs: Specs) -> Iterator[str]:
+    """Every problem as `file:line: what`."""
     library = Library()
     shapes = [
         problem

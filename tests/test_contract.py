@@ -303,6 +303,20 @@ def test_null_in_a_profile_is_a_value(example: Example) -> None:
     assert stream["stream"] == {**plain["stream"], "first": None}
 
 
+def test_what_a_member_of_a_rule_or_probe_says_is_replaced_whole(example: Example) -> None:
+    example.change(
+        "chat_stream",
+        "rules:\n",
+        "probes: {feverish: {steps: {again: {body: {}}}}}\nrules:\n  too-hot-is-422: {with: {error: too-hot}}\n",
+    )
+    contract = example.load().contracts["parrot/chat-stream"]
+    assert contract.probes["feverish"] == {
+        "text": "A temperature above the range.",
+        "steps": {"again": {"body": {}}},
+    }
+    assert contract.rules["too-hot-is-422"].arguments == {"error": "too-hot"}
+
+
 def test_headers_sent_headers_and_events_are_merged_and_shapes_replaced(example: Example) -> None:
     example.change(
         "chat_stream",
@@ -407,6 +421,7 @@ def test_a_check_is_named_by_the_rule_unless_it_says_another(parrot: Specs) -> N
         ({}, {"a": {"b": None}}, {"a": {"b": None}}),
         ({"a": 1}, [], []),
         (None, {"a": 1}, {"a": 1}),
+        ({"profile": {"a": 1}}, {"profile": {"a": None}}, {"profile": {}}),
     ],
 )
 def test_a_merge_patch_merges(base: Any, patch: Any, merged: Any) -> None:

@@ -311,8 +311,14 @@ def test_the_shipped_specs_have_no_problem() -> None:
 def test_two_models_of_one_name_are_a_problem(example: Example) -> None:
     twin = example.path("cards/twin")
     text = example.path("cards/parrot_mini").read_text(encoding="utf-8")
-    twin.write_text(text.replace("model: parrot-mini", "model: parrot-maxi").replace("{parrot: parrot-mini}", "{parrot: POLLY}"))
-    assert found(example) == [f"{twin}:{example.line('cards/twin', 'ids:')}: 'polly' is the name of 'parrot-mini' at parrot too"]
+    twin.write_text(
+        text.replace("model: parrot-mini", "model: parrot-maxi").replace(
+            "{parrot: parrot-mini}", "{parrot: POLLY}"
+        )
+    )
+    assert found(example) == [
+        f"{twin}:{example.line('cards/twin', 'ids:')}: 'polly' is the name of 'parrot-mini' at parrot too"
+    ]
 
 
 def test_a_rule_that_is_not_checked_is_no_problem_whatever_it_names(example: Example) -> None:
@@ -320,7 +326,9 @@ def test_a_rule_that_is_not_checked_is_no_problem_whatever_it_names(example: Exa
     assert found(example) == []
 
 
-def test_a_problem_of_what_is_inherited_stands_where_it_is_said_and_names_who_inherits(example: Example) -> None:
+def test_a_problem_of_what_is_inherited_stands_where_it_is_said_and_names_who_inherits(
+    example: Example,
+) -> None:
     example.change("chat_stream", "rules:\n", "errors: {too-hot: null}\nrules:\n")
     rule, step = example.line("chat", "  too-hot-is-422:"), example.line("chat", "      ask:")
     assert found(example) == [
@@ -341,15 +349,21 @@ def test_lint_prints_problems_and_exits_with_1(example: Example, capsys: pytest.
     example.change("chat", "check: sum ", "check: summ ")
     assert main(["lint", str(example.folder)]) == 1
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0].startswith(f"{example.path('chat')}:{example.line('chat', 'usage-adds-up:')}: rule usage-adds-up: no check")
+    assert printed[0].startswith(
+        f"{example.path('chat')}:{example.line('chat', 'usage-adds-up:')}: rule usage-adds-up: no check"
+    )
 
 
-def test_lint_says_how_much_was_looked_at_and_exits_with_0(example: Example, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lint_says_how_much_was_looked_at_and_exits_with_0(
+    example: Example, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["lint", str(example.folder)]) == 0
     assert capsys.readouterr().out.splitlines()[-1].endswith(": no problem")
 
 
-def test_lint_of_a_folder_without_specs_is_no_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lint_of_a_folder_without_specs_is_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["lint", str(tmp_path)]) != 0
     out, err = capsys.readouterr()
     assert "expected a folder with some of providers/, contracts/, shapes/, cards/ in it" in out + err
@@ -370,6 +384,21 @@ def test_a_shown_contract_is_yaml_that_says_what_the_contract_says(name: str) ->
         assert {key for key, value in read["errors"].items() if value} == set(contract.failures)
 
 
+def test_text_of_several_lines_is_shown_on_one(example: Example) -> None:
+    example.change(
+        "chat", "summary: One turn of a conversation.", "summary: |\n  One turn.\n\n  Of a 'conversation'."
+    )
+    specs = example.load()
+    lines = list(shown(specs, specs.contracts["parrot/chat"]))
+    summary = specs.contracts["parrot/chat"].said["summary"]
+    assert (
+        yaml.load("\n".join(lines), yaml.CSafeLoader)["summary"]
+        == summary
+        == "One turn.\n\nOf a 'conversation'.\n"
+    )
+    assert all("  # " in line for line in lines)
+
+
 def test_each_shown_line_has_the_file_and_line_that_says_it(example: Example) -> None:
     specs = example.load()
     lines = list(shown(specs, specs.contracts["parrot/chat-stream"], [str(example.folder)]))
@@ -378,9 +407,15 @@ def test_each_shown_line_has_the_file_and_line_that_says_it(example: Example) ->
         return next(line.rsplit("# ", 1)[1] for line in lines if line.strip().startswith(text))
 
     folder = example.folder
-    assert origin("order: chunk+") == f"{folder}/contracts/chat_stream.yaml:{example.line('chat_stream', 'order: chunk')}"
+    assert (
+        origin("order: chunk+")
+        == f"{folder}/contracts/chat_stream.yaml:{example.line('chat_stream', 'order: chunk')}"
+    )
     assert origin("dialect: chat") == f"{folder}/contracts/chat.yaml:{example.line('chat', 'dialect: chat')}"
-    assert origin("throttling:") == f"{folder}/providers/parrot.yaml:{example.line('providers/parrot', 'throttling:')}"
+    assert (
+        origin("throttling:")
+        == f"{folder}/providers/parrot.yaml:{example.line('providers/parrot', 'throttling:')}"
+    )
     assert origin("too-hot:") == f"{folder}/contracts/chat.yaml:{example.line('chat', 'too-hot:')}"
     assert "common/generate.yaml:" in origin("arguments-fit:")
     assert not any("spec://" in line for line in lines)
@@ -395,7 +430,9 @@ def test_show_prints_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_show_of_an_unknown_contract_names_the_closest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "bedrock-runtime/convers"]) == 2
-    assert "no contract 'bedrock-runtime/convers'; closest: bedrock-runtime/converse" in capsys.readouterr().err
+    assert (
+        "no contract 'bedrock-runtime/convers'; closest: bedrock-runtime/converse" in capsys.readouterr().err
+    )
 
 
 def test_show_list_names_every_contract(capsys: pytest.CaptureFixture[str]) -> None:
