@@ -60,6 +60,12 @@ PERSON = {
 }
 
 
+@pytest.fixture(autouse=True)
+def no_search_for_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a bearer key and nothing else, boto3 asks the network whether it is in Amazon's cloud."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
 @pytest.fixture(scope="module")
 def sessions() -> dict[str, boto3.Session]:
     """One session for each way of paying: a session reads its data files once, and keeps its key pair."""
