@@ -534,16 +534,28 @@ class TestInAProject:
 
     def test_many_workers_and_a_random_order_change_nothing(self, pytester: pytest.Pytester) -> None:
         pytester.makepyfile(
-            ASK
-            + """
-@pytest.mark.parametrize("number", range(12))
-def test_it(mock_provider, number):
-    for _ in range(number % 3):
-        mock_provider.reply(f"reply {number}")
-    said = [ask(mock_provider).choices[0].message.content for _ in range(3)]
-    assert [text for text in said if text.startswith("reply")] == [f"reply {number}"] * (number % 3)
-    assert len(mock_provider.requests) == 3
-"""
+            """
+            import json
+            import urllib.request
+
+            import pytest
+
+            def said(mock_provider):
+                asked = {"model": mock_provider.model, "messages": [{"role": "user", "content": "Hello there"}]}
+                headers = {"Content-Type": "application/json", "Authorization": "Bearer dummy"}
+                url = mock_provider.url("bedrock-mantle") + "/v1/chat/completions"
+                request = urllib.request.Request(url, json.dumps(asked).encode(), headers)
+                with urllib.request.urlopen(request) as answer:
+                    return json.load(answer)["choices"][0]["message"]["content"]
+
+            @pytest.mark.parametrize("number", range(12))
+            def test_it(mock_provider, number):
+                for _ in range(number % 3):
+                    mock_provider.reply(f"reply {number}")
+                texts = [said(mock_provider) for _ in range(3)]
+                assert [text for text in texts if text.startswith("reply")] == [f"reply {number}"] * (number % 3)
+                assert len(mock_provider.requests) == 3
+            """
         )
         result = pytester.runpytest_subprocess("-n", "2", "-p", "randomly", "-W", "error")
         result.assert_outcomes(passed=12)

@@ -156,7 +156,9 @@ def test_what_was_streamed_is_seen_before_the_stream_ends(
 ) -> None:
     """A rule of our own is broken by a stall: the beginning arrives, the end never does, and curl waits."""
     contract = mock_provider._running.mock.specs.contracts["bedrock-mantle/chat-completions-stream"]
-    rule = replace(contract.rules["shape"], id="goes-on", implied=False, broken_by=[{"wire": {"stall": 1200}}])
+    rule = replace(
+        contract.rules["shape"], id="goes-on", implied=False, broken_by=[{"wire": {"stall": 1200}}]
+    )
     monkeypatch.setitem(contract.rules, "goes-on", rule)
     url = mock_provider.url("bedrock-mantle") + "/v1/chat/completions"
     stalls = ["-H", "x-mock-break: goes-on"]
