@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -24,6 +25,7 @@ from h2.errors import ErrorCodes
 from h2.events import (
     DataReceived,
     Event,
+    PingAckReceived,
     RemoteSettingsChanged,
     RequestReceived,
     StreamEnded,
@@ -105,6 +107,7 @@ class Http2(asyncio.Protocol):
         self._answers: dict[int, asyncio.Task[None]] = {}
         self._waiting: list[asyncio.Future[None]] = []
         self._patience, self._patient_at = float(PATIENCE), self._loop.time()
+        self._pings, self._pongs = 0, 0
         self._full, self._deaf = False, False
         self._ending, self._over = False, False
 
@@ -199,6 +202,9 @@ class Http2(asyncio.Protocol):
                 self._drop(event.stream_id)
             case WindowUpdated() | RemoteSettingsChanged():
                 self._wake()
+            case PingAckReceived():
+                self._pongs = max(self._pongs, int.from_bytes(event.ping_data, "big"))
+                self._wake()
 
     def _open(self, stream: int, headers: list[Header]) -> None:
         if self._ending:
@@ -220,8 +226,9 @@ class Http2(asyncio.Protocol):
 
     async def _respond(self, asked: Request, out: _Http2Outgoing) -> None:
         await self._server.respond(asked, out)
-        if not out.keeps and not self._over:
-            out.cut()
+        if not out.keeps:
+            with suppress(ClientLeft):
+                await out.cut()
 
     def _answered(self, stream: int, task: asyncio.Task[None]) -> None:
         del self._answers[stream]
@@ -259,6 +266,7 @@ class Http2(asyncio.Protocol):
     def _say_goodbye(self) -> None:
         """Takes no more requests, and closes after the last answer; the client is told which it was."""
         self._ending = True
+        self._wake()
         if self._over:
             return
         for stream in self._requests:
@@ -319,6 +327,19 @@ class Http2(asyncio.Protocol):
         if self._over:
             raise ClientLeft
 
+    async def heard(self) -> None:
+        """Comes back when the client has heard all that was written. Raises ClientLeft.
+
+        Clients forget what they have not yet read of a stream when they hear that it is reset.
+        """
+        self._pings += 1
+        ping = self._pings
+        self._h2.ping(ping.to_bytes(8, "big"))
+        while self._pongs < ping and not self._over and not self._ending:
+            await self._change()
+        if self._over:
+            raise ClientLeft
+
     async def _change(self) -> None:
         self.push()
         waiting = self._loop.create_future()
@@ -369,8 +390,9 @@ class _Http2Outgoing(Outgoing):
         await self._write(last=True)
         self.keeps = True
 
-    def cut(self) -> None:
-        """The stream ends here, before its end; what was sent before has arrived."""
+    async def cut(self) -> None:
+        """The stream ends here, before its end; what was sent before has arrived. Raises ClientLeft."""
+        await self._door.heard()
         self._door.frames.reset_stream(self._stream, ErrorCodes.INTERNAL_ERROR)
         self._door.push()
 
