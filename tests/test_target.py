@@ -111,8 +111,36 @@ def test_an_access_key_that_no_header_can_hold_is_told_without_the_key(name: str
     assert keys[name] not in said
 
 
+SIGNING = {
+    "AWS_ACCESS_KEY_ID": "AKIA1234",
+    "AWS_SECRET_ACCESS_KEY": "secret12",
+    "AWS_SESSION_TOKEN": "token123",
+}
+
+
+def test_what_nobody_may_read_is_known_by_its_variable() -> None:
+    assert one().secrets == {KEY: "AWS_BEARER_TOKEN_BEDROCK"}
+    assert one(environment=SIGNING).secrets == {value: name for name, value in SIGNING.items()}
+    lasting = {name: value for name, value in SIGNING.items() if name != "AWS_SESSION_TOKEN"}
+    assert one(environment=lasting).secrets == {value: name for name, value in lasting.items()}
+
+
+def test_an_access_key_signs_for_its_service_and_region() -> None:
+    target = one(environment={**SIGNING, "AWS_REGION": "eu-west-1"})
+    assert target.signer is not None
+    assert (target.key, target.signer.token) == (None, "token123")
+    assert (target.signer.service, target.signer.region) == ("bedrock", "eu-west-1")
+
+
+@pytest.mark.parametrize("missing", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_half_an_access_key_is_none(missing: str) -> None:
+    said = refusal(environment={**SIGNING, missing: ""})
+    assert "AWS_BEARER_TOKEN_BEDROCK or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in said
+
+
 def test_a_target_shows_no_key() -> None:
     assert KEY not in repr(one())
+    assert not any(secret in repr(one(environment=SIGNING)) for secret in SIGNING.values())
 
 
 # Regions
@@ -285,6 +313,13 @@ def test_every_provider_is_asked_at_one_mock_with_the_mock_s_own_keys() -> None:
 def test_a_mock_that_says_nothing_of_itself_is_lenient_and_documented() -> None:
     for each in targets(SPECS, "mock", mock={"http": "http://127.0.0.1:9"}, environment={}):
         assert (each.auth, each.reality, each.key, each.ca) == ("lenient", "documented", "no-key", None)
+
+
+def test_a_mock_is_asked_in_the_region_that_was_named() -> None:
+    named = targets(SPECS, "mock", mock=MOCK, region="eu-west-1", environment={})
+    assert {each.region for each in named if each.provider.said["region"]} == {"eu-west-1"}
+    usual = {each.name: each.region for each in targets(SPECS, "mock", mock=MOCK, environment={})}
+    assert usual == {"bedrock-runtime": "us-east-1", "bedrock-mantle": "us-east-1", "puter": None}
 
 
 def test_no_key_of_the_environment_goes_to_a_mock() -> None:
