@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
 
+from conformance import kept
 from conformance.document import SpecError, line_of, lines, read
 from conformance.select import parts
 from conformance.shapes import Shape
@@ -419,8 +420,10 @@ class Specs:
 class Library:
     """The files of all folders, read once, and the shapes compiled from them."""
 
-    def __init__(self) -> None:
-        self._documents: dict[str, Any] = {}
+    def __init__(self, known: Mapping[str, Any] | None = None) -> None:
+        self.trusted = known is not None
+        """True if the documents were found right when they were kept."""
+        self._documents: dict[str, Any] = dict(known or {})
         self._absolute: dict[str, Any] = {}
 
     def uri(self, path: Path) -> str:
@@ -432,6 +435,11 @@ class Library:
         if uri not in self._documents:
             self._documents[uri] = read(path)
         return self._documents[uri]
+
+    @property
+    def documents(self) -> Mapping[str, Any]:
+        """What was read so far, by URI."""
+        return self._documents
 
     def shape(self, schema: Any, closed: bool = False) -> Shape:
         """A compiled schema; `closed` adds that no object may have members it does not list."""
@@ -666,7 +674,6 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
     Raises SpecError for the first file that is not in the format; it names file, line, what was
     expected and what stands there.
     """
-    library = Library()
     roots = [SPECS, *(Path(each) for each in folders)]
     for root in roots:
         if not any((root / kind).is_dir() for kind in KINDS):
@@ -676,16 +683,19 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
             raise SpecError(
                 path, None, "expected a name that ends with .yaml, got .yml: it would not be read"
             )
+    found_as = kept.key(sorted(path for root in roots for path in root.rglob("*.yaml")))
+    library = Library(kept.fetch(found_as))
     schemas = {
         kind: library.shape({"$ref": library.uri(SPECS / "schema" / f"{kind}.yaml")})
         for kind in ("contract", "provider", "card")
+        if not library.trusted
     }
     providers: dict[str, Provider] = {}
     raw: dict[str, tuple[Path, dict[str, Any]]] = {}
     cards: list[Card] = []
     for root in roots:
         for path in files(root, "providers"):
-            said = _checked(library, schemas["provider"], path)
+            said = _checked(library, schemas.get("provider"), path)
             if said["provider"] in providers:
                 first = providers[said["provider"]].path
                 raise SpecError(
@@ -693,7 +703,7 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
                 )
             providers[said["provider"]] = Provider(said["provider"], path, said)
         for path in files(root, "contracts"):
-            said = _checked(library, schemas["contract"], path)
+            said = _checked(library, schemas.get("contract"), path)
             if said["contract"] in raw:
                 other = raw[said["contract"]][0]
                 raise SpecError(
@@ -701,10 +711,11 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
                 )
             raw[said["contract"]] = path, said
         for path in files(root, "cards"):
-            said = _checked(library, schemas["card"], path)
+            said = _checked(library, schemas.get("card"), path)
             for seller, card in said["cards"].items():
                 cards.append(Card(said["model"], said["name"], said.get("family", ""), seller, path, card))
-    whole = library.shape({"$ref": library.uri(SPECS / "schema" / "contract.yaml") + "#/$defs/WholeRule"})
+    if not library.trusted:
+        whole = library.shape({"$ref": library.uri(SPECS / "schema" / "contract.yaml") + "#/$defs/WholeRule"})
     resolved: dict[str, dict[str, Any]] = {}
     contracts = {}
     for name, (path, said) in raw.items():
@@ -719,15 +730,18 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
                 )
             provider = providers[full["provider"]]
         contract = Contract(name, path, full, provider, _chain(name, raw), library)
-        _check_operation(contract)
-        _check_rules(contract, whole)
+        if not library.trusted:
+            _check_operation(contract)
+            _check_rules(contract, whole)
         contracts[name] = contract
+    if not library.trusted:
+        kept.keep(found_as, library.documents)
     return Specs(providers, contracts, tuple(cards), tuple(roots))
 
 
-def _checked(library: Library, shape: Shape, path: Path) -> dict[str, Any]:
+def _checked(library: Library, shape: Shape | None, path: Path) -> dict[str, Any]:
     said = library.document(path)
-    for found in shape.mismatches(said):
+    for found in shape.mismatches(said) if shape else ():
         at = found.at if found.keyword != "required" else found.at.rsplit("/", 1)[0]
         raise SpecError(path, line_of(path, at), str(found))
     return said  # type: ignore[no-any-return]

@@ -1,0 +1,84 @@
+"""Specs kept between processes: found again only while no file has changed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from conformance import contract, kept
+from conformance.contract import load
+from conformance.document import SpecError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "provider-conformance"
+
+
+def read_files(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that the loader reads from now on."""
+    read: list[Path] = []
+    genuine = contract.read
+
+    def noted(path: Path) -> object:
+        read.append(path)
+        return genuine(path)
+
+    monkeypatch.setattr(contract, "read", noted)
+    return read
+
+
+def test_a_second_load_reads_no_file_and_gives_the_same(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    first = load()
+    assert list(cache.glob("specs-*.json"))
+    read = read_files(monkeypatch)
+    second = load()
+    assert read == []
+    assert {name: each.said for name, each in first.contracts.items()} == {
+        name: each.said for name, each in second.contracts.items()
+    }
+    body = second.contracts["bedrock-runtime/converse"].request_shape
+    assert body is not None
+    assert body.mismatches({"messages": 3})
+
+
+def test_a_changed_file_is_read_anew_and_refused_if_it_is_wrong(tmp_path: Path) -> None:
+    folder = tmp_path / "specs"
+    card = folder / "cards" / "one.yaml"
+    card.parent.mkdir(parents=True)
+    source = "{text: a page, sure: guess}"
+    card.write_text(
+        f"model: one\nname: One\ncards: {{shop: {{page: {source}, ids: {{puter: one}}, claims: {{}}}}}}\n"
+    )
+    assert any(each.model == "one" for each in load([folder]).cards)
+    assert any(each.model == "one" for each in load([folder]).cards)
+    card.write_text("model: one\n")
+    os.utime(card, ns=(1, 1))
+    with pytest.raises(SpecError, match=r"one\.yaml"):
+        load([folder])
+    with pytest.raises(SpecError, match=r"one\.yaml"):
+        load([folder])
+
+
+def test_a_cache_that_cannot_be_read_or_written_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
+) -> None:
+    load()
+    for path in cache.glob("specs-*.json"):
+        path.write_text("{")
+    assert load().contracts
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert load().contracts
+
+
+def test_only_the_newest_are_kept(cache: Path) -> None:
+    for index in range(kept.KEPT + 3):
+        kept.keep(f"{index:032}", {})
+        os.utime(cache / f"specs-{index:032}.json", ns=(index + 1, index + 1))
+    assert len(list(cache.glob("specs-*.json"))) == kept.KEPT
+    assert kept.fetch(f"{kept.KEPT + 2:032}") == {}
+    assert kept.fetch(f"{0:032}") is None
