@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -285,6 +286,21 @@ def test_a_hundred_streams_are_answered_at_once_on_one_connection(door: Door, cl
         assert client.body(stream) == f"/{number}".encode() * 1000
 
 
+def test_httpx_reads_twenty_streams_at_once(door: Door) -> None:
+    for number in range(20):
+        piece: list[Effect] = [Send(b"%d " % number), Wait(0)]
+        door.plan(Head(200, TEXT), *piece * 300, path=f"/{number}")
+    trusted = ssl.create_default_context(cafile=str(ensure_ca(door.state_dir)))
+
+    async def read() -> list[tuple[str, bytes]]:
+        base = f"https://127.0.0.1:{door.tls_port}"
+        async with httpx2.AsyncClient(http2=True, verify=trusted, base_url=base, timeout=PATIENCE) as client:
+            answers = await asyncio.gather(*(client.get(f"/{number}") for number in range(20)))
+        return [(answer.http_version, answer.content) for answer in answers]
+
+    assert asyncio.run(read()) == [("HTTP/2", b"%d " % number * 300) for number in range(20)]
+
+
 # ---- flow control
 
 
@@ -329,6 +345,16 @@ def test_a_stream_that_nobody_reads_does_not_hold_up_another(door: Door) -> None
         client.h2.increment_flow_control_window(90, unread)
         client.push()
         assert client.body(unread) == b"x" * 100
+
+
+def test_a_client_may_widen_the_windows_of_all_streams_at_once(door: Door) -> None:
+    door.plan(Head(200, TEXT), Send(b"x" * 100))
+    with closing(Client(door.connect(), window=0)) as client:
+        stream = client.ask()
+        client.head(stream)
+        client.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 100})
+        client.push()
+        assert client.body(stream) == b"x" * 100
 
 
 def test_an_answer_is_made_no_faster_than_its_client_reads(door: Door) -> None:
@@ -773,7 +799,8 @@ class Sink(asyncio.Transport):
         super().__init__()
         self.written = bytearray()
         self.unread = 0
-        self.closed, self.reads = False, True
+        self.closed = False
+        self.told: list[str] = []
 
     def write(self, data: Any) -> None:
         self.written += data
@@ -783,10 +810,10 @@ class Sink(asyncio.Transport):
         self.closed = True
 
     def pause_reading(self) -> None:
-        self.reads = False
+        self.told.append("pause")
 
     def resume_reading(self) -> None:
-        self.reads = True
+        self.told.append("resume")
 
     def get_write_buffer_size(self) -> int:
         return self.unread
@@ -823,13 +850,13 @@ def test_a_client_that_makes_the_server_talk_and_does_not_listen_is_not_heard_ei
                 PREFACE + SETTINGS + headers(1, "END_HEADERS") + RstStreamFrame(1).serialize()
             )
             for _ in range(2 * UNREAD // len(late)):
-                if sink.reads:
+                if not sink.told:
                     http2.data_received(late)
-            assert not sink.reads
+            assert sink.told == ["pause"]
             assert sink.unread < UNREAD + 2 * len(late)
             sink.unread = 0
             http2.resume_writing()
-            assert sink.reads
+            assert sink.told == ["pause", "resume"]
             http2.data_received(PingFrame(0, b"12345678").serialize())
             assert parse(bytes(sink.written))[-1].type == PingFrame.type
             assert not sink.closed
