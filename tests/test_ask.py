@@ -26,6 +26,7 @@ from conformance.target import Target, targets
 KEY = "CANARY-key-0123456789"
 ENVIRONMENT = {"AWS_BEARER_TOKEN_BEDROCK": KEY}
 [TARGET] = targets(load(), "bedrock-runtime", environment=ENVIRONMENT)
+GET = Request("GET", "/ask", (("Authorization", f"Bearer {KEY}"),))
 POST = Request("POST", "/ask", (("Authorization", f"Bearer {KEY}"), ("Content-Type", "text/plain")), b"Hello")
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -223,18 +224,22 @@ def test_a_redirect_is_not_followed_and_takes_no_key_away(serve: Serve, status: 
     assert (len(server.requests), other.connections) == (1, 0)
 
 
+@pytest.mark.parametrize("request_", [GET, POST], ids=["GET", "POST"])
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_nothing_is_asked_twice(serve: Serve, status: int) -> None:
+def test_nothing_is_asked_twice(serve: Serve, status: int, request_: Request) -> None:
     busy = f"HTTP/1.1 {status} Busy\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n".encode()
     server = serve([busy], [busy])
-    assert came(server.url)[0] == status
+    assert came(server.url, request_)[0] == status
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("script", [[b""], [Reset], [b"HTTP/1.1 2", Reset]])
-def test_nothing_is_asked_twice_when_nothing_came(serve: Serve, script: Sequence[Any]) -> None:
+@pytest.mark.parametrize("request_", [GET, POST], ids=["GET", "POST"])
+def test_nothing_is_asked_twice_when_nothing_came(
+    serve: Serve, script: Sequence[Any], request_: Request
+) -> None:
     server = serve(script, [OK + b"Content-Length: 0\r\n\r\n"])
-    failed(server.url)
+    failed(server.url, request_)
     assert len(server.requests) == 1
 
 
