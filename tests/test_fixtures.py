@@ -307,8 +307,15 @@ class TestWatch:
 # -- in a project of its own ---------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def imported(mock_servers: Any) -> None:
+    """What a run inside imports first is forgotten after it, and cryptography cannot be imported twice."""
+    with mock_servers.provider("outside").openai_client() as client:
+        client.models.list()
+
+
 @pytest.fixture
-def inner(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
+def inner(imported: None, pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
     """Runs a test file in this process, in a project of its own; nothing of it may warn."""
 
     def run(text: str, *options: str) -> pytest.RunResult:
