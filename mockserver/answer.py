@@ -120,7 +120,8 @@ class Refusal:
         """Why, for a person."""
         if self.mismatch is not None:
             return str(self.mismatch)
-        return ", ".join(f"{key} {brief(value)}" for key, value in self.details.items())
+        told = ", ".join(f"{key} {brief(value)}" for key, value in self.details.items())
+        return told or self.condition.replace("-", " ")
 
 
 Check = Generator[Any, Any, Refusal | None]
