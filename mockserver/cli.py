@@ -195,11 +195,12 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _run_beside(running: Running, command: Sequence[str], sigv4: bool) -> int:
-    from mockserver.environment import variables
+    from mockserver.environment import past_proxies, variables
 
     wanted = variables(running.info, sigv4=sigv4)
     environment = {name: value for name, value in os.environ.items() if name not in wanted}
     environment |= {name: value for name, value in wanted.items() if value is not None}
+    environment |= past_proxies(os.environ)
     child: subprocess.Popen[bytes] | None = None
     early: list[int] = []
 

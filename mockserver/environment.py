@@ -19,6 +19,7 @@ __all__ = [
     "describe",
     "export",
     "forget_ended",
+    "past_proxies",
     "puter_code",
     "unset",
     "variables",
@@ -101,6 +102,13 @@ def variables(info: Mapping[str, Any], *, sigv4: bool = False) -> dict[str, str 
         # One of another key pair would be sent along.
         found["AWS_SESSION_TOKEN"] = None
     return found
+
+
+def past_proxies(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables by which clients ask this machine without a proxy, and whoever was asked so already."""
+    already = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    value = already if already == "*" else ",".join(filter(None, (already, "127.0.0.1")))
+    return {"NO_PROXY": value, "no_proxy": value}
 
 
 def unset() -> dict[str, str | None]:

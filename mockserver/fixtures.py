@@ -56,20 +56,15 @@ def mock_provider(
         pytest.fail(f"{MARKER}: {error}", pytrace=False)
     for name, value in provider.environment.items():
         monkeypatch.setenv(name, value)
-    past_proxies = _past_proxies()
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, past_proxies)
+    from mockserver.environment import past_proxies
+
+    for name, value in past_proxies(os.environ).items():
+        monkeypatch.setenv(name, value)
     with provider.door() if provider.in_process else nullcontext():
         yield provider
     unused = provider.close()
     if unused:
         pytest.fail(unused, pytrace=False)
-
-
-def _past_proxies() -> str:
-    """Who is not asked through a proxy: whoever was not, and this machine."""
-    already = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    return already if already == "*" else ",".join(filter(None, (already, "127.0.0.1")))
 
 
 @pytest.fixture

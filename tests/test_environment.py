@@ -158,3 +158,11 @@ def test_a_mock_that_has_ended_is_told_and_forgotten_but_a_running_one_is_not(tm
         describe(tmp_path)
     forget_ended(tmp_path)
     assert not path.exists()
+
+
+def test_this_machine_is_asked_past_proxies_and_so_is_whoever_was() -> None:
+    from mockserver.environment import past_proxies
+
+    assert past_proxies({}) == {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    assert past_proxies({"NO_PROXY": "intern.example"})["no_proxy"] == "intern.example,127.0.0.1"
+    assert past_proxies({"no_proxy": "*"})["NO_PROXY"] == "*"
