@@ -62,9 +62,6 @@ PATIENCE_PER_SECOND = 100
 UNREAD = 1 << 18
 """Bytes that lie unsent until we read no more of a client that does not read either."""
 
-HOP_BY_HOP = ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade")
-"""Headers that HTTP/2 has frames for, and forbids."""
-
 
 class _Refused(ProtocolError):
     """A client sent what h2 would take, or would refuse too late."""
@@ -363,11 +360,8 @@ class _Http2Outgoing(Outgoing):
         self._wrote = False
 
     def _open(self, head: Head, headers: list[tuple[str, str]]) -> None:
-        named = [(name.lower(), value) for name, value in headers]
-        self._head = [
-            (":status", str(head.status)),
-            *((name, value) for name, value in named if name not in HOP_BY_HOP),
-        ]
+        # h2 writes names small, and leaves out what HTTP/2 forbids.
+        self._head = [(":status", str(head.status)), *headers]
 
     async def flush(self) -> None:
         await self._write(last=False)
