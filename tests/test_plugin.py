@@ -282,14 +282,29 @@ def test_a_run_that_looked_at_nothing_is_red(tmp_path: Path, mock: Begin) -> Non
     assert ran.report["verdict"] == "inconclusive" and ran.report["requests"] == 0
 
 
-def test_what_a_stopped_run_did_not_reach_is_not_green(tmp_path: Path, mock: Begin) -> None:
-    ran = run(
-        tmp_path, *FEW, "-x", "--conformance-endpoint-url", mock(broken=["bedrock-mantle/models:status"]).http
-    )
-    counts = ran.report["counts"]
-    assert len(ran.words()) == 16
-    assert (counts["broken"], counts["inconclusive"]) == (1, 15)
-    assert "the run ended before it was looked at" in {each["reason"] for each in ran.report["findings"]}
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "xdist"])
+def test_what_a_stopped_run_did_not_reach_is_not_green(
+    workers: tuple[str, ...], tmp_path: Path, mock: Begin
+) -> None:
+    url = mock(broken=["bedrock-runtime/converse:status"]).http
+    api = ("--conformance-api", "bedrock-runtime/converse")
+    whole = run(tmp_path, *api, "--conformance-endpoint-url", url).words()
+    ran = run(tmp_path, *api, "-x", "--conformance-endpoint-url", url, *workers)
+    assert ran.words().keys() == whole.keys()
+    reasons = [each["reason"] for each in ran.report["findings"]]
+    assert reasons.count("the run ended before it was looked at") > len(reasons) / 2
+
+
+def test_a_file_of_the_same_name_is_not_the_suite(tmp_path: Path) -> None:
+    (tmp_path / "promises.py").write_text("def test_theirs(): pass\n")
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+    for workers in ("0", "2"):
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "promises.py", "-n", workers],
+            cwd=tmp_path, env={**environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout + done.stderr
+        assert " conformance ===" not in done.stdout
 
 
 @pytest.mark.parametrize("plugins", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "xdist"])
