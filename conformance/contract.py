@@ -390,6 +390,9 @@ class Specs:
 
     def card(self, provider: Provider, model: str) -> Card | None:
         """The card of the model that `provider` knows as `model` (id or alias, any casing of an alias)."""
+        for form in provider.said.get("model_forms", ()):
+            longer = re.fullmatch(form, model)
+            model = longer["id"] if longer else model
         for card in self.cards:
             if card.seller == provider.seller and provider.id in card.ids:
                 if card.ids[provider.id] == model:

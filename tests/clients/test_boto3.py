@@ -772,3 +772,14 @@ def test_any_key_is_good_enough_for_a_mock_that_is_lenient(
 def test_botocore_without_boto3_reads_the_mock_too(mock_provider: Any) -> None:
     client = CoreSession().create_client("bedrock-runtime", region_name=REGION)
     assert text_of(client.converse(**asked("Reply with exactly: ok"))) == "ok"
+
+
+def test_the_arn_of_a_foundation_model_names_it_too(mock_provider: Any, bedrock_client: Any) -> None:
+    arn = f"arn:aws:bedrock:us-east-1::foundation-model/{mock_provider.model}"
+    answer = bedrock_client.converse(modelId=arn, messages=[{"role": "user", "content": [{"text": "Hello"}]}])
+    assert answer["stopReason"] == "end_turn"
+    with pytest.raises(bedrock_client.exceptions.ValidationException):
+        bedrock_client.converse(
+            modelId=arn.replace("foundation-model/", "foundation-model/x"),
+            messages=[{"role": "user", "content": [{"text": "Hello"}]}],
+        )
