@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from conformance.contract import load
 from conformance.exchange import Chunk, Exchange, Headers, Request, Response
 from conformance.run import Run
+from conformance.signing import Signer, signed
 from conformance.store import (
     Redactor,
     Store,
@@ -290,6 +291,31 @@ def test_a_shell_asks_the_same_again(body: str) -> None:
         "--data-raw", filled,
         f"http://127.0.0.1:9/p{path}",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("token", [None, "session-token"])
+def test_a_signed_request_is_signed_anew(token: str | None) -> None:
+    signer = Signer("AKIA1234", "secret-of-it", token, "bedrock", "us-east-1")
+    request = signed(exchange(path="/m", body=b"{}").request, "http://127.0.0.1:9", signer)
+    asked = target(key=None, key_variable="", signer=signer)
+    words = pasted(
+        again(asked, Redactor(asked.secrets).exchange(Exchange(request, None, "nobody"))),
+        AWS_ACCESS_KEY_ID="AKIA1234",
+        AWS_SECRET_ACCESS_KEY="secret-of-it",
+        AWS_SESSION_TOKEN=token or "",
+    )
+    at = words.index("--aws-sigv4")
+    assert words[at : at + 4] == [
+        "--aws-sigv4",
+        "aws:amz:us-east-1:bedrock",
+        "--user",
+        "AKIA1234:secret-of-it",
+    ]
+    assert ("X-Amz-Security-Token: session-token" in words) == (token is not None)
+    assert not any(word.lower().startswith(("authorization:", "x-amz-date:")) for word in words)
+    unsigned = again(asked, exchange(headers=(("Authorization", "none"),)))
+    assert "--aws-sigv4" not in unsigned
+    assert "Authorization: none" in unsigned
 
 
 def test_a_simple_header_is_told_in_double_quotes() -> None:
