@@ -317,13 +317,6 @@ class Http2(asyncio.Protocol):
                 return room
             await self._change()
 
-    async def drain(self) -> None:
-        """Comes back when the system takes more. Raises ClientLeft."""
-        while self._full and not self._over:
-            await self._change()
-        if self._over:
-            raise ClientLeft
-
     async def heard(self) -> None:
         """Comes back when the client has heard all that was written. Raises ClientLeft.
 
@@ -402,7 +395,7 @@ class _Http2Outgoing(Outgoing):
             piece, body = body[:room], body[room:]
             ended = last and not body
             frames.send_data(self._stream, bytes(piece), end_stream=ended)
+            self._door.push()
         if last and not ended:
             frames.end_stream(self._stream)
         self._door.push()
-        await self._door.drain()

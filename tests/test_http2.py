@@ -106,7 +106,8 @@ class Door:
             return plain
         trusted = ssl.create_default_context(cafile=str(ensure_ca(self.state_dir)))
         trusted.set_alpn_protocols(["h2"])
-        return trusted.wrap_socket(plain, server_hostname="127.0.0.1")
+        # An end without TLS's own goodbye is an error then, and not just an end.
+        return trusted.wrap_socket(plain, server_hostname="127.0.0.1", suppress_ragged_eofs=False)
 
     def curl(self, tls: bool, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         """curl of `/`; over TLS it finds out about HTTP/2 by itself."""
@@ -350,6 +351,12 @@ def test_a_stream_that_nobody_reads_does_not_hold_up_another(door: Door) -> None
 def test_a_client_may_widen_the_windows_of_all_streams_at_once(door: Door) -> None:
     door.plan(Head(200, TEXT), Send(b"x" * 100))
     with closing(Client(door.connect(), window=0)) as client:
+        # Both sides have agreed on their settings by the second answer: nothing else is on its way then.
+        for word in (b"the  1st", b"the  2nd"):
+            client.h2.ping(word)
+            client.push()
+            while client.wait_for(PingAckReceived).ping_data != word:
+                client.events.pop(0)
         stream = client.ask()
         client.head(stream)
         client.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 100})
@@ -819,11 +826,11 @@ class Sink(asyncio.Transport):
 
 
 @asynccontextmanager
-async def at_a_sink() -> AsyncIterator[tuple[Sink, Http2]]:
+async def at_a_sink(answer: Callable[[], Answer]) -> AsyncIterator[tuple[Sink, Http2]]:
     """A connection without a socket; nothing may be raised in its loop."""
     faults: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
-    sink, http2 = Sink(), Http2(Server(lambda request, now: ok(), Memory()))
+    sink, http2 = Sink(), Http2(Server(lambda request, now: answer(), Memory()))
     http2.connection_made(sink)
     yield sink, http2
     for _ in range(5):
@@ -844,7 +851,7 @@ def test_a_client_that_makes_the_server_talk_and_does_not_listen_is_not_heard_ei
     late = DataFrame(1, b"x").serialize() * 1000
 
     async def talk() -> None:
-        async with at_a_sink() as (sink, http2):
+        async with at_a_sink(ok) as (sink, http2):
             http2.data_received(
                 PREFACE + SETTINGS + headers(1, "END_HEADERS") + RstStreamFrame(1).serialize()
             )
@@ -859,6 +866,32 @@ def test_a_client_that_makes_the_server_talk_and_does_not_listen_is_not_heard_ei
             http2.data_received(PingFrame(0, b"12345678").serialize())
             assert parse(bytes(sink.written))[-1].type == PingFrame.type
             assert not sink.closed
+
+    asyncio.run(talk())
+
+
+@pytest.mark.usefixtures("nothing_logged")
+def test_no_more_is_written_than_the_system_takes() -> None:
+    def much() -> Answer:
+        yield Head(200, TEXT)
+        yield Send(b"x" * 1_000_000)
+
+    async def talk() -> None:
+        async with at_a_sink(much) as (sink, http2):
+            wide = SettingsFrame(0, {SettingCodes.INITIAL_WINDOW_SIZE: 1 << 30}).serialize()
+            wide += WindowUpdateFrame(0, 1 << 30).serialize()
+            asked = b"".join(headers(number, "END_HEADERS", "END_STREAM") for number in (1, 3, 5))
+            http2.data_received(PREFACE + wide)
+            for full in (True, False):
+                if full:
+                    http2.pause_writing()
+                    http2.data_received(asked)
+                else:
+                    http2.resume_writing()
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                data = [frame for frame in parse(bytes(sink.written)) if isinstance(frame, DataFrame)]
+                assert sum(len(frame.data) for frame in data) == (0 if full else 3_000_000)
 
     asyncio.run(talk())
 
@@ -900,7 +933,7 @@ def test_whatever_a_client_says_nothing_is_raised_and_a_goodbye_is_the_last_word
     said: bytes, pieces: int
 ) -> None:
     async def talk() -> None:
-        async with at_a_sink() as (sink, http2):
+        async with at_a_sink(ok) as (sink, http2):
             for at in range(0, len(said) + len(PREFACE), pieces):
                 http2.data_received((PREFACE + said)[at : at + pieces])
                 await asyncio.sleep(0)
