@@ -268,7 +268,7 @@ def test_ctrl_c_is_4_and_the_report_says_what_was_not_reached(tmp_path: Path, se
         if asked.path.startswith("/puter/puterai"):
             started.wait()
             os.kill(process[0].pid, signal.SIGINT)
-            process[0].wait()
+            process[0].wait(60)
         asked.reply(200, {})
 
     url = serve(interrupts)
@@ -276,10 +276,12 @@ def test_ctrl_c_is_4_and_the_report_says_what_was_not_reached(tmp_path: Path, se
         subprocess.Popen(
             [sys.executable, "-m", "conformance", "run", *FEW, "--endpoint-url", url, "--report-dir", "report"],
             cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            # What a shell starts in the background, and all that it starts, ignores SIGINT.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     )  # fmt: skip
     started.set()
-    out, _ = process[0].communicate()
+    out, _ = process[0].communicate(timeout=120)
     report = report_in(tmp_path / "report")
     assert "the run ended before it was looked at" in {each["reason"] for each in report["findings"]}, out
     assert process[0].returncode == report["exit_code"] == 1, "what came before was broken"
