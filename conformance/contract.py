@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -738,7 +739,11 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
             _check_rules(contract, whole)
         contracts[name] = contract
     if not library.trusted:
-        kept.keep(found_as, library.documents)
+        # A shared file that is wrong is told when it is used; then there is nothing right to keep.
+        with suppress(SpecError):
+            for path in (shared for root in roots for shared in files(root, "shapes")):
+                library.document(path)
+            kept.keep(found_as, library.documents)
     return Specs(providers, contracts, tuple(cards), tuple(roots))
 
 

@@ -7,6 +7,7 @@ looks like and what an answer has to hold stand in the contract.
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -89,7 +90,8 @@ class _Ids:
 
     def __init__(self, seed: int | None, request: Request) -> None:
         if seed is None:
-            self._random: random.Random = random.SystemRandom()
+            # Unguessable, and one call for all the ids of a request instead of one for each character.
+            self._random = random.Random(os.urandom(32))
         else:
             digest = hashlib.sha256(
                 f"{seed}\n{request.method} {request.target}\n".encode() + request.body
@@ -102,7 +104,7 @@ class _Ids:
         return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
 
     def token(self, length: int, alphabet: str) -> str:
-        return "".join(self._random.choice(alphabet) for _ in range(length))
+        return "".join(self._random.choices(alphabet, k=length))
 
     def number(self, low: int, high: int) -> int:
         return self._random.randint(low, high)
@@ -893,7 +895,7 @@ class _Answering:
             yield Stall()
 
     def _broken(self, response: Response) -> Response:
-        for rule in self.implied_rules:
+        for rule in self.implied_rules if self.contract is not None else ():
             try:
                 self.operations.extend(implied(self._contract, rule, response))
             except (Unbroken, KeyError) as error:

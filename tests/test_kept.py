@@ -82,3 +82,12 @@ def test_only_the_newest_are_kept(cache: Path) -> None:
     assert len(list(cache.glob("specs-*.json"))) == kept.KEPT
     assert kept.fetch(f"{kept.KEPT + 2:032}") == {}
     assert kept.fetch(f"{0:032}") is None
+
+
+def test_shared_shapes_are_kept_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    load()
+    read = read_files(monkeypatch)
+    shape = load().contracts["bedrock-runtime/converse"].request_shape
+    assert shape is not None
+    assert shape.mismatches([])
+    assert read == []
