@@ -82,7 +82,13 @@ def _endpoint(url: str) -> str:
 
 def _words(error: BaseException) -> str:
     reason = getattr(error, "reason", None)
-    text = str(reason if isinstance(reason, BaseException) else error)
+    told: BaseException | None = reason if isinstance(reason, BaseException) else error
+    text = str(told)
+    while told is not None:
+        # The system's own words, where they are at the bottom of it.
+        if isinstance(told, OSError) and told.strerror:
+            return told.strerror.lower() if told.strerror.isascii() else told.strerror
+        told = told.__cause__ or told.__context__
     return text.rsplit(": ", 1)[-1] if "object at 0x" in text else text
 
 
