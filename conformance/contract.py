@@ -383,11 +383,15 @@ class Specs:
 
     def of(self, provider: str) -> list[Contract]:
         """The provider's operations, in the order of their files."""
-        return [
-            each
-            for each in self.contracts.values()
-            if each.provider is not None and each.provider.id == provider and not each.abstract
-        ]
+        return self._operations.get(provider, [])
+
+    @cached_property
+    def _operations(self) -> Mapping[str, list[Contract]]:
+        found: dict[str, list[Contract]] = {}
+        for each in self.contracts.values():
+            if each.provider is not None and not each.abstract:
+                found.setdefault(each.provider.id, []).append(each)
+        return found
 
     def card(self, provider: Provider, model: str) -> Card | None:
         """The card of the model that `provider` knows as `model` (id or alias, any casing of an alias)."""
