@@ -695,7 +695,6 @@ class _Answering:
             {
                 "input_tokens": usage.input if usage else 0,
                 "output_tokens": usage.output if usage else 0,
-                "tier": turn.tier or "default",
             },
         )
         status = contract.response["status"]
