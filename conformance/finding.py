@@ -1,14 +1,7 @@
-"""One rule's result at one place, and its text.
+"""One rule's result at one place, its text, and the seven words that a result has.
 
-The seven words of a result, what each means for pytest, the exit code and the eye:
-
-    kept            the rule was looked at and held
-    broken          it did not hold: must fails the run, should warns
-    not applicable  the card does not offer it, or the target cannot show it; the reason says why
-    not asked       something it needs did not hold, so it was not looked at: this fails
-    inconclusive    rate limit or outage: neither green nor red, fails CI by default
-    over budget     it would have cost more than was allowed
-    suite error     our own fault
+`MEANING` is the one place that says what each word means to pytest, to the shell and to the eye;
+`conformance run --help` and docs/reports.md print it.
 """
 
 from __future__ import annotations
@@ -24,24 +17,26 @@ Word = Literal["kept", "broken", "not applicable", "not asked", "inconclusive", 
 
 
 class Meaning(NamedTuple):
-    """How one result word is told: to pytest, to the shell, to the eye."""
+    """How one result word is told: to pytest, to the shell, to the eye, and in a sentence."""
 
     pytest: Literal["passed", "failed", "skipped"]
     exit: int
     color: str
     mark: str
+    text: str
 
 
 MEANING: dict[Word, Meaning] = {
-    "kept": Meaning("passed", 0, "green", "+"),
-    "broken": Meaning("failed", 1, "red", "X"),
-    "not applicable": Meaning("skipped", 0, "grey", "-"),
-    "not asked": Meaning("failed", 1, "red", "?"),
-    "inconclusive": Meaning("failed", 4, "yellow", "~"),
-    "over budget": Meaning("failed", 4, "yellow", "$"),
-    "suite error": Meaning("failed", 3, "purple", "!"),
-}
-"""A broken rule of level should passes in pytest with a warning and exits 0."""
+    "kept": Meaning("passed", 0, "green", "+", "looked at, and it held"),
+    "broken": Meaning("failed", 1, "red", "X", "it did not hold; of level should it passes with a warning and exits 0"),
+    "not applicable": Meaning("skipped", 0, "grey", "-", "the card does not offer it, or the target cannot show it"),
+    "not asked": Meaning("failed", 1, "red", "?", "something it needs did not hold, so it was not looked at"),
+    "inconclusive": Meaning("failed", 4, "yellow", "~", "rate limit or outage: neither kept nor broken"),
+    "over budget": Meaning("failed", 4, "yellow", "$", "it would have cost more than was allowed"),
+    "suite error": Meaning("failed", 3, "purple", "!", "our own fault"),
+}  # fmt: skip
+EXITS = {0: "conformant", 1: "not conformant", 2: "usage error", 3: "suite error", 4: "inconclusive"}
+"""What a run's exit code means."""
 
 PRECEDENCE = (2, 3, 1, 4, 0)
 """Of several exit codes the one that comes first here counts."""
@@ -59,23 +54,47 @@ class Finding:
     """Addresses of the exchanges that were looked at, in the order they were asked."""
     again: str = ""
     """A line to paste that asks the same once more; secrets stand in it as variables."""
+    excused: str = ""
+    """Why a failure does not fail the run: a waiver, or a baseline that did not keep the rule either."""
+    accused: str = ""
+    """Why the run fails whatever the word: a waiver for a rule that holds."""
 
     @property
     def fails(self) -> bool:
         """True if the run is not conformant because of this."""
+        if self.accused:
+            return True
+        if self.excused:
+            return False
         if self.word == "broken":
             return self.rule.level == "must"
         return MEANING[self.word].pytest == "failed"
 
     @property
     def warns(self) -> bool:
-        return self.word == "broken" and not self.fails
+        return self.word == "broken" and self.rule.level != "must" and not (self.excused or self.accused)
+
+    @property
+    def shown(self) -> str:
+        """The word for the eye: `warning` for a broken should, `excused`, `accused`, else the word itself."""
+        if self.accused or self.excused:
+            return "accused" if self.accused else "excused"
+        return "warning" if self.warns else self.word
+
+    @property
+    def exit(self) -> int:
+        """The exit code of a run in which nothing was worse than this."""
+        if self.accused:
+            return 1
+        return 0 if self.excused or self.warns else MEANING[self.word].exit
 
     def text(self) -> str:
         """The finding for a person: rule, where, expected, got, who says so, how to see it again."""
         lines = [f"{self.rule.id} ({self.rule.level})  {self.rule.contract}: {self.word}"]
         if self.reason:
             lines.append(f"  because   {self.reason}")
+        if self.accused or self.excused:
+            lines.append(f"  {'accused' if self.accused else 'excused'}   {self.accused or self.excused}")
         for found in self.mismatches:
             lines.append(f"  at        {found.at or '/'}")
             lines.append(f"  expected  {found.expected}")
@@ -93,5 +112,19 @@ def exit_code(findings: Sequence[Finding]) -> int:
         each.word == "suite error" for each in findings
     ):
         return 4
-    codes = {0 if each.warns else MEANING[each.word].exit for each in findings}
+    codes = {each.exit for each in findings}
     return next(code for code in PRECEDENCE if code in codes)
+
+
+def words_table() -> list[str]:
+    """The seven words as a table: what each means to pytest, to the shell, to the eye."""
+    head = ("word", "mark", "pytest", "exit", "colour", "means")
+    rows = [
+        (word, said.mark, said.pytest, str(said.exit), said.color, said.text)
+        for word, said in MEANING.items()
+    ]
+    sizes = [max(len(row[index]) for row in (head, *rows)) for index in range(len(head))]
+    return [
+        "  ".join(cell.ljust(size) for cell, size in zip(row, sizes, strict=True)).rstrip()
+        for row in (head, *rows)
+    ]
