@@ -688,6 +688,8 @@ class _Answering:
             tier=turn.tier,
             reality=self.mock.reality,
             split=tokens.split,
+            served=self._served(),
+            prices=self._prices(),
         )
         usage = replies[0].usage
         headers = self._headers(
@@ -702,6 +704,20 @@ class _Answering:
             events = tuple(speak.stream(self.body, replies, context, contract.profile))
             return Response(status, headers, (), events=events)
         return Response(status, headers, (), body=speak.render(self.body, replies, context, contract.profile))
+
+    def _served(self) -> dict[str, str]:
+        """The vendor and its own name of the model; the seller and its id where the card says no other."""
+        if self.card is None:
+            return {}
+        plain = {"service": self.card.seller, "model": self.card.ids[self.provider.id]}
+        return {**plain, **self.card.said.get("served_as", {})}
+
+    def _prices(self) -> dict[str, float]:
+        """US dollars per million tokens of input and output; empty unless the card names both."""
+        if self.card is None:
+            return {}
+        found = {name: self.card.value(f"prices.{name}") for name in ("input", "output")}
+        return {} if None in found.values() else found
 
     def _remember(self, response: Response) -> Answer:
         if not isinstance(self.body, dict) or self.body.get("store") is False:

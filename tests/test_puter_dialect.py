@@ -7,7 +7,7 @@ examples are JSON text, compared letter by letter.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -42,8 +42,8 @@ PROFILE: dict[str, Any] = {
         "method": "complete",
     },
     "service": {"name": "ai-chat"},
-    "metadata": {"service_used": "mistral", "providerUsed": "magistral-small-latest"},
-    "prices": {"prompt_tokens": 50, "completion_tokens": 150},
+    "metadata": {"service_used": "$service", "providerUsed": "$model"},
+    "prices": {"prompt_tokens": "input", "completion_tokens": "output"},
     "finish": {
         "stop": "stop",
         "stop_sequence": "stop",
@@ -70,6 +70,7 @@ PROFILE: dict[str, Any] = {
             "tool_call": {"id": "$id", "type": "function", "function": FUNCTION},
             "no_text": None,
             "thinking": None,
+            "normalized": {"normalized": True},
         },
         "observed": {
             "result": {
@@ -87,9 +88,12 @@ PROFILE: dict[str, Any] = {
             "tool_call": {"id": "$id", "function": FUNCTION, "index": "$index"},
             "no_text": "",
             "thinking": THINKING,
+            "normalized": {},
         },
     },
 }
+SERVED = {"service": "mistral", "model": "magistral-small-latest"}
+PRICES = {"input": 0.5, "output": 1.5}
 
 
 class Fixed:
@@ -111,9 +115,19 @@ def words(text: str) -> list[str]:
 
 
 def context(
-    reality: str = "documented", split: Callable[[str], Sequence[str]] = lambda text: [text]
+    reality: str = "documented",
+    split: Callable[[str], Sequence[str]] = lambda text: [text],
+    prices: Mapping[str, float] = PRICES,
 ) -> Context:
-    return Context("mistralai/magistral-small-2509", 1.8e9, Fixed(), reality=reality, split=split)
+    return Context(
+        "mistralai/magistral-small-2509",
+        1.8e9,
+        Fixed(),
+        reality=reality,
+        split=split,
+        served=SERVED,
+        prices=prices,
+    )
 
 
 def js(value: Any) -> str:
@@ -353,16 +367,42 @@ def test_reasoning_stands_where_the_reality_keeps_it() -> None:
 @pytest.mark.parametrize(
     ("prices", "cents"),
     [
-        (None, None),
-        ({"prompt_tokens": 50, "completion_tokens": 150}, 0.0016),
-        ({"prompt_tokens": 1_000_000, "completion_tokens": 0}, 11),
-        ({"prompt_tokens": 0, "completion_tokens": 0, "cached_tokens": 100}, 0.0003),
+        ({}, None),
+        (PRICES, 0.0016),
+        ({"input": 10_000, "output": 0}, 11),
+        ({"input": 0.07, "output": 0}, 0.000077),
     ],
 )
-def test_the_cost_is_the_sum_of_tokens_times_price(prices: Any, cents: float | None) -> None:
+def test_the_cost_is_the_sum_of_tokens_times_price(
+    prices: Mapping[str, float], cents: float | None
+) -> None:
     reply = replace(REPLY, usage=Usage(11, 7, cache_read=3))
-    answer = puter.render({}, [reply], context(), {**PROFILE, "prices": prices})
+    answer = puter.render({}, [reply], context(prices=prices), PROFILE)
     assert js(answer["result"]["usage"]["usd_cents"]) == js(cents)
+
+
+def test_who_served_it_is_what_the_card_says() -> None:
+    other = replace(context(), served={"service": "openrouter", "model": "m-1"})
+    answer = puter.render({}, [REPLY], other, PROFILE)
+    assert answer["metadata"] == {"service_used": "openrouter", "providerUsed": "m-1"}
+
+
+@pytest.mark.parametrize("reality", ["documented", "observed"])
+def test_the_older_switch_makes_the_words_a_list(reality: str) -> None:
+    body = call(messages=["Hi"], response={"normalize": True})
+    result = puter.render(body, [REPLY], context(reality), PROFILE)["result"]
+    assert result["message"]["content"] == [{"type": "text", "text": "Good day"}]
+    assert result["normalized"] is True
+
+
+def test_normalize_is_said_where_the_reality_knows_it() -> None:
+    body = call(messages=["Hi"], normalize=True)
+    documented = puter.render(body, [REPLY], context(), PROFILE)["result"]
+    assert (documented["normalized"], documented["message"]["content"]) == (True, "Good day")
+    assert "normalized" not in puter.render(body, [REPLY], context("observed"), PROFILE)["result"]
+    for other in (None, False, "yes"):
+        body = call(messages=["Hi"], normalize=other, response={"normalize": other})
+        assert "normalized" not in puter.render(body, [REPLY], context(), PROFILE)["result"]
 
 
 def test_a_stream_is_lines_with_usage_last() -> None:

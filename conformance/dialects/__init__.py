@@ -58,6 +58,10 @@ class Context:
     reality: str = "documented"
     split: Callable[[str], Sequence[str]] = field(default=lambda text: [text] if text else [])
     """Cuts text into the pieces that a stream sends one by one."""
+    served: Mapping[str, str] = field(default_factory=dict)
+    """Who serves the model, as its card says: `service` and `model`."""
+    prices: Mapping[str, float] = field(default_factory=dict)
+    """US dollars per million tokens of `input` and of `output`; empty for a model without prices."""
 
 
 class Dialect(Protocol):
@@ -80,7 +84,7 @@ class Dialect(Protocol):
     def fold(self, events: Iterable[Event], profile: Profile) -> list[Reply]: ...
 
 
-NAMES = ("mistral", "converse", "chat", "responses", "puter")
+NAMES = ("mistral", "converse", "chat", "completions", "responses", "messages", "puter")
 
 
 def dialect(name: str) -> Dialect:

@@ -12,9 +12,8 @@ The profile says:
 
     call        what stands before `args` in a request: interface, driver, test_mode, method
     service     the answer's `service`, as it is
-    metadata    the answer's `metadata`, as it is
-    prices      US cents per million tokens, by the usage member they are for; null when unknown.
-                A member without a price costs nothing
+    metadata    the answer's `metadata`, with the holes `$service $model`: who served it
+    prices      which price each member of usage costs, `input` or `output`; one without a price costs nothing
     finish      our finish words -> the words on the wire
     ids         ids of tool calls: prefix, length and alphabet of what follows
     realities   by name (`documented`, `observed`), how an answer is spelled:
@@ -24,6 +23,9 @@ The profile says:
         no_text     `content` of an answer that has tool calls and no words
         thinking    a chunk of reasoning inside `content`, with the hole `$reasoning`; null when
                     reasoning has a member and an event of its own
+        normalized  what `args.normalize` adds to the result
+
+`args.response.normalize` is the older switch: by it the words become a list of one part of text.
 """
 
 from __future__ import annotations
@@ -152,21 +154,30 @@ def render(
         _fill(spelling["tool_call"], _call_values(call, index, context, profile))
         for index, call in enumerate(reply.tool_calls)
     ]
+    args = _mapping(body.get("args"))
+    content = _content(reply, spelling, bool(calls))
+    in_parts = _mapping(args.get("response")).get("normalize") is True
+    if in_parts and isinstance(content, str):
+        content = [{"type": "text", "text": content}]
     result = _fill(
         spelling["result"],
         {
-            "content": _content(reply, spelling, bool(calls)),
+            "content": content,
             "reasoning": _reasoning(reply) or None,
             "tool_calls": calls or None,
             "finish": None if reply.finish is None else profile["finish"][reply.finish],
-            "usage": _write_usage(reply.usage, profile),
+            "usage": _write_usage(reply.usage, context, profile),
         },
     )
+    if args.get("normalize") is True:
+        result |= spelling["normalized"]
+    if in_parts:
+        result["normalized"] = True
     return {
         "success": True,
         "result": result,
         "service": dict(profile["service"]),
-        "metadata": dict(profile["metadata"]),
+        "metadata": _fill(profile["metadata"], context.served),
     }
 
 
@@ -207,7 +218,7 @@ def stream(
         elif isinstance(part, ToolCall):
             call = {"id": _call_id(part, context, profile), "name": part.name, "input": part.arguments}
             yield _line("tool_use", **call, text="")
-    usage = _write_usage(reply.usage, profile)
+    usage = _write_usage(reply.usage, context, profile)
     yield _line("usage", usage=usage) if usage is not None else _line("usage")
 
 
@@ -555,18 +566,19 @@ def _json(arguments: Any) -> str:
     return json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
 
 
-def _write_usage(usage: Usage | None, profile: Profile) -> dict[str, Any] | None:
+def _write_usage(usage: Usage | None, context: Context, profile: Profile) -> dict[str, Any] | None:
     if usage is None:
         return None
     counts = {INPUT[0]: usage.input, OUTPUT[0]: usage.output, CACHED[0]: usage.cache_read}
-    return {**counts, "usd_cents": _cost(counts, profile["prices"])}
+    return {**counts, "usd_cents": _cost(counts, context.prices, profile["prices"])}
 
 
-def _cost(counts: Mapping[str, int], prices: Mapping[str, float] | None) -> float | None:
-    """US cents; a whole number is an int, as JavaScript prints it."""
-    if prices is None:
+def _cost(counts: Mapping[str, int], prices: Mapping[str, float], paid: Mapping[str, str]) -> float | None:
+    """US cents, None for a model without prices; a whole number is an int, as JavaScript prints it."""
+    if not prices:
         return None
-    cents = sum(count * prices.get(name, 0) for name, count in counts.items()) / 1_000_000
+    # The prices are dollars, and binary fractions: 0.07 times 100 is 7 and a bit.
+    cents = sum(counts[name] * round(prices[price] * 100, 9) for name, price in paid.items()) / 1_000_000
     return int(cents) if cents.is_integer() else cents
 
 
