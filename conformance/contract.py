@@ -27,6 +27,7 @@ SPECS = HERE / "specs" if (HERE / "specs").is_dir() else HERE.parent / "specs"
 _SHAPED = (
     ("request", "body"),
     ("request", "headers"),
+    ("request", "query"),
     ("request", "when"),
     ("request", "parameters"),
     ("response", "body"),
@@ -105,6 +106,11 @@ class Provider:
         return _failures(self.said["errors"])
 
     @cached_property
+    def forms(self) -> tuple[re.Pattern[str], ...]:
+        """The longer forms of a model's id; groups `id` and, where it names one, `profile`."""
+        return tuple(re.compile(form) for form in self.said.get("model_forms", ()))
+
+    @cached_property
     def hosts(self) -> tuple[re.Pattern[str], ...]:
         """Patterns of the provider's host names; group `region` where it stands in them."""
         return tuple(
@@ -165,6 +171,11 @@ class Contract:
     @property
     def response(self) -> Mapping[str, Any]:
         return self.said.get("response", {})  # type: ignore[no-any-return]
+
+    def speaks(self, model: str) -> bool:
+        """Whether bodies for the model with this id are of the form that this contract has."""
+        pattern = self.request.get("models")
+        return pattern is None or re.search(pattern, model) is not None
 
     @property
     def streams(self) -> bool:
@@ -275,6 +286,10 @@ class Contract:
                 return {key: unquote(value) for key, value in found.groupdict().items()}
         return None
 
+    def definition(self, uri: str) -> Any:
+        """What an absolute $ref of this contract points to."""
+        return self._library.definition(uri)
+
     @cached_property
     def request_shape(self) -> Shape | None:
         """The shape of a request's body, closed if unknown members are refused; None without a body."""
@@ -287,6 +302,23 @@ class Contract:
     def request_headers(self) -> Shape | None:
         schema = self.request.get("headers")
         return self._library.shape(schema) if schema is not None else None
+
+    @cached_property
+    def query(self) -> Shape | None:
+        """The shape of what stands after `?`, as an object; None where the contract says nothing of it."""
+        schema = self.request.get("query")
+        return self._library.shape(schema) if schema is not None else None
+
+    def read_query(self, target: str) -> dict[str, Any]:
+        """What stands after `?` in a raw target; what the contract types as an integer is one where it can be."""
+        from urllib.parse import parse_qsl
+
+        typed = self.request.get("query", {}).get("properties", {})
+        found: dict[str, Any] = dict(parse_qsl(target.partition("?")[2], keep_blank_values=True))
+        for name, value in found.items():
+            if typed.get(name, {}).get("type") == "integer" and re.fullmatch(r"-?[0-9]{1,18}", value):
+                found[name] = int(value)
+        return found
 
     @cached_property
     def parameters(self) -> Mapping[str, Shape]:
@@ -380,6 +412,8 @@ class Specs:
     cards: tuple[Card, ...]
     folders: tuple[Path, ...] = ()
     """Where all of it stands."""
+    guardrails: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The guardrails that the mock knows, by id."""
 
     def of(self, provider: str) -> list[Contract]:
         """The provider's operations, in the order of their files."""
@@ -395,16 +429,37 @@ class Specs:
 
     def card(self, provider: Provider, model: str) -> Card | None:
         """The card of the model that `provider` knows as `model` (id or alias, any casing of an alias)."""
-        for form in provider.said.get("model_forms", ()):
-            longer = re.fullmatch(form, model)
-            model = longer["id"] if longer else model
-        for card in self.cards:
-            if card.seller == provider.seller and provider.id in card.ids:
-                if card.ids[provider.id] == model:
-                    return card
-                if model.strip().lower() in (alias.lower() for alias in card.said.get("aliases", ())):
-                    return card
-        return None
+        return self.named(provider, model)[0]
+
+    def named(self, provider: Provider, model: str) -> tuple[Card | None, str | None]:
+        """The card of `model`, and the inference profile through which the name asks for it.
+
+        A profile that does not hold the model names nothing.
+        """
+        profile = None
+        for form in provider.forms:
+            longer = form.fullmatch(model)
+            if longer:
+                model = longer["id"]
+                profile = longer.groupdict().get("profile", profile)
+        cards = self._cards_of.get(provider.id, {})
+        card = cards.get(model) or cards.get(("alias", model.strip().lower()))
+        if card is not None and profile is not None and profile not in (card.value("cross_region") or ()):
+            return None, profile
+        return card, profile
+
+    @cached_property
+    def _cards_of(self) -> Mapping[str, Mapping[Any, Card]]:
+        """The cards of each provider by id and, in lower case, by alias; the first one counts."""
+        found: dict[str, dict[Any, Card]] = {}
+        for provider in self.providers.values():
+            known = found.setdefault(provider.id, {})
+            for card in self.cards:
+                if card.seller == provider.seller and provider.id in card.ids:
+                    known.setdefault(card.ids[provider.id], card)
+                    for alias in card.said.get("aliases", ()):
+                        known.setdefault(("alias", alias.lower()), card)
+        return found
 
     def rule(self, name: str) -> Rule:
         """The rule called `contract:id`. Raises KeyError with the closest names."""
@@ -667,12 +722,12 @@ def _rule(contract: str, name: str, said: Mapping[str, Any]) -> Rule:
     )
 
 
-KINDS = ("providers", "contracts", "shapes", "cards")
+KINDS = ("providers", "contracts", "shapes", "cards", "guardrails")
 """The folders that hold the files of each kind."""
 
 
 def files(folder: Path, kind: str) -> list[Path]:
-    """The YAML files of one kind (`providers`, `contracts`, `cards`, `shapes`) below `folder`."""
+    """The YAML files of one kind (`providers`, `contracts`, `cards`, `shapes`, `guardrails`) below `folder`."""
     return sorted((folder / kind).rglob("*.yaml"))
 
 
@@ -695,13 +750,21 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
     library = Library(kept.fetch(found_as))
     schemas = {
         kind: library.shape({"$ref": library.uri(SPECS / "schema" / f"{kind}.yaml")})
-        for kind in ("contract", "provider", "card")
+        for kind in ("contract", "provider", "card", "guardrail")
         if not library.trusted
     }
     providers: dict[str, Provider] = {}
     raw: dict[str, tuple[Path, dict[str, Any]]] = {}
     cards: list[Card] = []
+    guardrails: dict[str, dict[str, Any]] = {}
     for root in roots:
+        for path in files(root, "guardrails"):
+            said = _checked(library, schemas.get("guardrail"), path)
+            if said["guardrail"] in guardrails:
+                raise SpecError(
+                    path, line_of(path, "/guardrail"), f"guardrail {said['guardrail']!r} stands elsewhere too"
+                )
+            guardrails[said["guardrail"]] = said
         for path in files(root, "providers"):
             said = _checked(library, schemas.get("provider"), path)
             if said["provider"] in providers:
@@ -748,7 +811,7 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
             for path in (shared for root in roots for shared in files(root, "shapes")):
                 library.document(path)
             kept.keep(found_as, library.documents)
-    return Specs(providers, contracts, tuple(cards), tuple(roots))
+    return Specs(providers, contracts, tuple(cards), tuple(roots), guardrails)
 
 
 def _checked(library: Library, shape: Shape | None, path: Path) -> dict[str, Any]:

@@ -253,7 +253,8 @@ def judge_request(
 ) -> list[Mismatch]:
     """Where a request is not what the contract demands; pointers go into the body.
 
-    Mismatches of headers stand at `headers:/name`, those of the path at `path:/name`.
+    Mismatches of headers stand at `headers:/name`, those of the path at `path:/name`, of what follows `?` at
+    `query:/name`.
     """
     found: list[Mismatch] = []
     for name, shape in contract.parameters.items():
@@ -264,6 +265,9 @@ def judge_request(
         found += [
             each._replace(at=f"headers:{each.at}") for each in contract.request_headers.mismatches(headers)
         ]
+    if contract.query is not None:
+        asked = contract.read_query(request.target)
+        found += [each._replace(at=f"query:{each.at}") for each in contract.query.mismatches(asked)]
     if contract.request_shape is not None:
         found += contract.request_shape.mismatches(body)
     return found

@@ -34,7 +34,7 @@ CONDITIONS: Mapping[str, tuple[str, ...]] = {
     "json": ("body-not-json",),
     "headers": ("request-headers",),
     "shape": ("request-shape", "path-parameter"),
-    "model": ("unknown-model", "missing-model"),
+    "model": ("unknown-model", "missing-model", "profile-needed", "legacy-model"),
     "api": ("model-lacks-api",),
     "region": ("region-not-offered",),
     "tier": ("tier-not-offered",),
@@ -262,6 +262,7 @@ def _compiles(contract: Contract, library: Library, sound: bool) -> Iterator[str
     for section, member in (
         ("request", "body"),
         ("request", "headers"),
+        ("request", "query"),
         ("request", "when"),
         ("request", "parameters"),
         ("response", "body"),

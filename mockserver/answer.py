@@ -163,6 +163,7 @@ class _Answering:
         self.principal = Principal("anonymous", "none")
         self.model: str | None = None
         self.card: Card | None = None
+        self.profile: str | None = None
         self.turn: Turn | None = None
         self.history: list[Any] = []
         self.entered: list[tuple[str, int]] = []
@@ -337,9 +338,13 @@ class _Answering:
             self.model = found[0][1] if found and isinstance(found[0][1], str) else None
         if not self.model:
             return Refusal("missing-model", {"member": parts(where.get("body", "/model"))[-1]})
-        self.card = self.specs.card(self.provider, self.model)
+        self.card, self.profile = self.specs.named(self.provider, self.model)
         if self.card is None:
             return Refusal("unknown-model", {"model": self.model})
+        if self.profile is None and self.card.offers("on_demand", self.mock.reality) is False:
+            return Refusal("profile-needed", {"model": self.model})
+        if self.card.offers("legacy", self.mock.reality):
+            return Refusal("legacy-model", {"model": self.model})
         return None
 
     def api(self) -> Check:
@@ -348,7 +353,9 @@ class _Answering:
         assert contract is not None
         if self.card is None or contract.offer is None:
             return None
-        if self.card.offers(f"api:{contract.offer}", self.mock.reality) is not True:
+        prefix = self.card.value(f"prefixes.{self.provider.id}", self.mock.reality)
+        elsewhere = prefix is not None and not self.routed.path.startswith(f"{prefix}/")
+        if elsewhere or self.card.offers(f"api:{contract.offer}", self.mock.reality) is not True:
             return Refusal("model-lacks-api", {"model": self.model, "path": self.routed.path})
         return None
 
@@ -361,7 +368,12 @@ class _Answering:
         yield from ()
         if self.card is None or self.region is None:
             return None
-        if self.card.offers(f"region:{self.region}", self.mock.reality) is False:
+        places = [self.card.offers(f"region:{self.region}", self.mock.reality)]
+        if self.profile is not None:
+            within = self.provider.said["profiles"][self.profile]["regions"]
+            # A profile sends the request where the model is; it has to be one of the Region that is asked.
+            places = [within is None or self.region in within]
+        if False in places:
             return Refusal("region-not-offered", {"model": self.model, "region": self.region})
         return None
 
