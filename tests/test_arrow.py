@@ -24,6 +24,8 @@ PURE_CORE = [
     "conformance.dialects.mistral",
     "conformance.dialects.converse",
     "conformance.dialects.chat",
+    "conformance.dialects.completions",
+    "conformance.dialects.messages",
     "conformance.dialects.responses",
     "conformance.dialects.puter",
     "conformance.wire.sse",
