@@ -106,13 +106,16 @@ class Finding:
         return "\n".join(lines)
 
 
-def exit_code(findings: Sequence[Finding]) -> int:
-    """0 conformant, 1 not, 3 suite error, 4 inconclusive or over budget or nothing looked at."""
+def exit_code(findings: Sequence[Finding], problems: Sequence[str] = ()) -> int:
+    """0 conformant, 1 not, 3 suite error, 4 inconclusive or over budget or nothing looked at.
+
+    `problems` fail the run beside what was found: waivers that expired, for instance.
+    """
     if not any(each.word in ("kept", "broken") for each in findings) and not any(
         each.word == "suite error" for each in findings
     ):
         return 4
-    codes = {each.exit for each in findings}
+    codes = {each.exit for each in findings} | ({1} if problems else set())
     return next(code for code in PRECEDENCE if code in codes)
 
 

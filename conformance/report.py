@@ -2,7 +2,8 @@
 
 `document` makes it from values, `matrix` and `failures` print it, `html` draws it as one page that
 needs nothing else, `write` puts report.json and report.html into a folder. Only `document` sees
-findings; all others read the document, so a stored report.json can be drawn again.
+findings; all others read the document, so a stored report.json can be drawn again
+(`conformance.stored` reads one, specs/schema/run.yaml says what stands in it).
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from typing import Any
 from conformance import __version__
 from conformance.contract import Card, Contract, Rule, Specs
 from conformance.exchange import header
-from conformance.finding import MEANING, Finding, exit_code
+from conformance.finding import EXITS, MEANING, Finding, exit_code
+from conformance.rulesets import digest
 from conformance.shapes import ABSENT, Mismatch
 from conformance.store import head_of
 from conformance.target import Target
@@ -33,7 +35,6 @@ __all__ = ["AREAS", "document", "dump_json", "failures", "html", "matrix", "writ
 FORMAT = "conformance-report/1"
 AREAS = ("wire", "stream", "errors", "auth", "limits", "quotas", "modalities", "behaviour")
 """The columns of the matrix."""
-VERDICTS = {0: "conformant", 1: "not conformant", 2: "usage error", 3: "suite error", 4: "inconclusive"}
 HERE = Path(__file__).resolve().parent
 
 _Found = tuple[Target, Contract, Finding]
@@ -62,15 +63,20 @@ def document(
     seconds: float,
     exchanges: Mapping[str, list[Any]],
     requests: int,
+    selection: Mapping[str, Any] | None = None,
+    problems: Sequence[str] = (),
+    sections: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The canonical document of a run, as plain JSON values.
 
     `started` has a time zone; `exchanges` are stored steps by address. Whatever the order in which the
     findings came, they stand in the order of targets, contracts and rules. A mismatch that got nothing
-    has no `got`; `step` of a finding names the step that its pointers go into.
+    has no `got`; `step` of a finding names the step that its pointers go into. `selection` is what was asked
+    for (provider, model, api, shard, ...), `problems` fail the run beside its rules, and `sections` stand in the
+    document as they are: `waivers`, `ruleset`, `baseline`, `declared`, `receipt`.
     """
     findings = _sorted(findings, specs, targets)
-    code = exit_code([finding for _, _, finding in findings])
+    code = exit_code([finding for _, _, finding in findings], problems)
     words = Counter(finding.word for _, _, finding in findings)
     cards = {(each.card.model, each.card.seller): each.card for each in targets if each.card is not None}
     return {
@@ -78,8 +84,11 @@ def document(
         "version": __version__,
         "started": started.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "seconds": round(seconds, 3),
-        "verdict": VERDICTS[code],
+        "verdict": EXITS[code],
         "exit_code": code,
+        "specs": digest(specs),
+        "selection": dict(selection or {}),
+        "problems": list(problems),
         "targets": [_target(each) for each in targets],
         "counts": {word: words[word] for word in MEANING},
         "requests": requests,
@@ -88,6 +97,7 @@ def document(
         "claims": [row for card in cards.values() for row in _claims(card, findings)],
         "between_sellers": list(_between_sellers(specs, {card.model for card in cards.values()})),
         "exchanges": {address: exchanges[address] for address in sorted(exchanges)},
+        **(sections or {}),
     }
 
 
@@ -139,6 +149,8 @@ def _finding(target: Target, contract: Contract, finding: Finding) -> dict[str, 
         "source": dict(rule.source),
         "word": finding.word,
         "reason": finding.reason,
+        "excused": finding.excused,
+        "accused": finding.accused,
         "mismatches": [_mismatch(each) for each in finding.mismatches],
         "evidence": list(finding.evidence),
         "step": step,
@@ -236,13 +248,20 @@ _COLORS = {"green": "32", "red": "31", "grey": "90", "yellow": "33", "purple": "
 _LABELS: dict[str, tuple[str, str]] = {
     **{word: (meaning.mark, meaning.color) for word, meaning in MEANING.items()},
     "warning": ("x", "yellow"),
+    "excused": ("=", "yellow"),
+    "accused": ("#", "red"),
 }
-"""Mark and color of each word; a broken rule of level should is a `warning` to the eye."""
+"""Mark and color of each word as `Finding.shown` tells it."""
+_TOLD = {
+    "warning": "broken, only should",
+    "excused": "broken, but waived or so in the baseline too",
+    "accused": "kept, but waived: remove the waiver",
+}
 
 
-def _word(finding: Mapping[str, Any]) -> str:
-    """The finding's word, with `warning` told from `broken`."""
-    return "warning" if finding["word"] == "broken" and finding["level"] != "must" else str(finding["word"])
+def shown(finding: Mapping[str, Any]) -> str:
+    """The word for the eye: `Finding.shown` of a finding of a document."""
+    return told(finding).shown
 
 
 def _painted(text: str, color: str, wanted: bool) -> str:
@@ -266,10 +285,10 @@ def _cut_inside(text: str, width: int) -> str:
 class _Cell:
     """How many findings of each word; `text` is what the terminal shows of them."""
 
-    ORDER = ("broken", "warning", "not asked", "suite error", "inconclusive", "over budget")
+    ORDER = ("broken", "accused", "warning", "excused", "not asked", "suite error", "inconclusive", "over budget")
 
     def __init__(self, findings: Iterable[Mapping[str, Any]]) -> None:
-        self.counts = Counter(_word(each) for each in findings)
+        self.counts = Counter(shown(each) for each in findings)
 
     @property
     def text(self) -> str:
@@ -348,7 +367,7 @@ def _legend(all_cells: _Cell, width: int, color: bool) -> Iterator[str]:
     for word in (*_Cell.ORDER, "not applicable"):
         if all_cells.counts[word]:
             mark, paint = _LABELS[word]
-            words.append((mark, "broken, only should" if word == "warning" else word, paint))
+            words.append((mark, _TOLD.get(word, word), paint))
     line, length = "", 0
     for mark, word, paint in words:
         size = len(mark) + 1 + len(word)
@@ -361,15 +380,15 @@ def _legend(all_cells: _Cell, width: int, color: bool) -> Iterator[str]:
 
 
 def _verdict(document: Mapping[str, Any], color: bool) -> str:
-    counts = Counter(_word(each) for each in document["findings"])
-    told = ", ".join(
+    counts = Counter(shown(each) for each in document["findings"])
+    words = ", ".join(
         _count(counts[word], "warning") if word == "warning" else f"{counts[word]} {word}"
         for word in ("kept", *_Cell.ORDER, "not applicable")
         if counts[word]
     )
     asked = f"{_count(document['requests'], 'request')} in {document['seconds']:.1f} s"
     paint = {0: "green", 1: "red", 3: "purple"}.get(document["exit_code"], "yellow")
-    return f"{_painted(document['verdict'], paint, color)}: {told or 'nothing was looked at'}; {asked}"
+    return f"{_painted(document['verdict'], paint, color)}: {words or 'nothing was looked at'}; {asked}"
 
 
 def _count(number: int, noun: str) -> str:
@@ -433,12 +452,12 @@ def _plain(value: Any) -> str:
 
 def failures(document: Mapping[str, Any]) -> list[str]:
     """The text of every finding that fails the run, then of every one that warns."""
-    found = [_told(each) for each in document["findings"]]
+    found = [told(each) for each in document["findings"]]
     return [each.text() for each in found if each.fails] + [each.text() for each in found if each.warns]
 
 
-def _told(said: Mapping[str, Any]) -> Finding:
-    """The finding again, with as much of its rule as its text needs."""
+def told(said: Mapping[str, Any]) -> Finding:
+    """A finding of a document again, with as much of its rule as its text needs."""
     rule = Rule(
         id=said["rule"],
         contract=said["contract"],
@@ -458,7 +477,16 @@ def _told(said: Mapping[str, Any]) -> Finding:
         implied=said["implied"],
     )
     found = [Mismatch(each["at"], each["expected"], each.get("got", ABSENT)) for each in said["mismatches"]]
-    return Finding(rule, said["word"], said["reason"], tuple(found), tuple(said["evidence"]), said["again"])
+    return Finding(
+        rule,
+        said["word"],
+        said["reason"],
+        tuple(found),
+        tuple(said["evidence"]),
+        said["again"],
+        said["excused"],
+        said["accused"],
+    )
 
 
 # The page
@@ -477,15 +505,15 @@ def html(document: Mapping[str, Any]) -> str:
             f"{address}#{step['step']}": decoded
             for address, steps in document["exchanges"].items()
             for step in steps
-            if (decoded := _stream(step["response"])) is not None
+            if (decoded := stream_of(step["response"])) is not None
         },
         "areas": AREAS,
         "marks": {word: mark for word, (mark, _) in _LABELS.items()},
     }
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    its_digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     parts = {
         "title": escape(f"{document['verdict']}: {', '.join(each['title'] for each in document['targets'])}"),
-        "policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'",
+        "policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{its_digest}'; base-uri 'none'",
         "style": style,
         "verdict": escape(_verdict(document, color=False)),
         "data": _embedded(data),
@@ -502,7 +530,7 @@ def _embedded(data: Any) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _stream(response: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def stream_of(response: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """The messages of a streamed answer with their times, and what broke off the reading; None for others."""
     if response is None:
         return None

@@ -266,6 +266,8 @@ def test_document_says_what_became_of_every_rule() -> None:
         "source": SAYS,
         "word": "broken",
         "reason": "",
+        "excused": "",
+        "accused": "",
         "mismatches": [{"at": "/body/usage/total", "expected": "6", "got": 7}],
         "evidence": ["plain#ask"],
         "step": "ask",
