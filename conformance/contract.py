@@ -98,6 +98,11 @@ class Provider:
         return str(self.said.get("seller", self.id))
 
     @property
+    def models_of(self) -> str:
+        """The provider whose ids of models are asked here."""
+        return str(self.said.get("models_of", self.id))
+
+    @property
     def prefix(self) -> str:
         return str(self.said["prefix"])
 
@@ -361,6 +366,10 @@ class Card:
         """The model's id at each of the seller's providers."""
         return self.said["ids"]  # type: ignore[no-any-return]
 
+    def id_at(self, provider: Provider) -> str:
+        """The model's id there. Raises KeyError where it is not sold."""
+        return self.ids[provider.models_of]
+
     @property
     def claims(self) -> Mapping[str, Any]:
         return self.said["claims"]  # type: ignore[no-any-return]
@@ -455,8 +464,8 @@ class Specs:
         for provider in self.providers.values():
             known = found.setdefault(provider.id, {})
             for card in self.cards:
-                if card.seller == provider.seller and provider.id in card.ids:
-                    known.setdefault(card.ids[provider.id], card)
+                if card.seller == provider.seller and provider.models_of in card.ids:
+                    known.setdefault(card.id_at(provider), card)
                     for alias in card.said.get("aliases", ()):
                         known.setdefault(("alias", alias.lower()), card)
         return found

@@ -34,8 +34,8 @@ CONDITIONS: Mapping[str, tuple[str, ...]] = {
     "json": ("body-not-json",),
     "headers": ("request-headers",),
     "shape": ("request-shape", "path-parameter"),
-    "model": ("unknown-model", "missing-model", "profile-needed", "legacy-model"),
-    "api": ("model-lacks-api",),
+    "model": ("unknown-model", "missing-model"),
+    "api": ("model-lacks-api", "profile-needed", "legacy-model"),
     "region": ("region-not-offered",),
     "tier": ("tier-not-offered",),
     "features": ("prompt-caching-not-offered",),
@@ -69,7 +69,11 @@ AUTH_CONDITIONS: Mapping[str, tuple[str, ...]] = {
 }
 """What each scheme of `auth` can end in, beside the conditions that its `refused_kinds` name."""
 
-UNCHECKED = ("unknown-path", "wrong-method", "broken-schema", "unknown-tool")
+UNCHECKED = (
+    *("unknown-path", "wrong-method", "broken-schema", "unknown-tool"),
+    *("socket-transport", "socket-session", "socket-handshake", "socket-request", "socket-protocol"),
+    *("socket-too-large", "no-token-yet"),
+)
 """Conditions that need no check: nobody serves the path, or the model cannot do what is asked."""
 
 POINTERS = ("at", "same_as", "of", "total", "deltas", "into", "index", "cost", "list", "parts", "names")

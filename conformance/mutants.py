@@ -118,10 +118,10 @@ def _cards(specs: Specs, target: Target) -> Iterator[Target]:
     for card in specs.cards:
         if (
             card.seller == target.provider.seller
-            and target.provider.id in card.ids
+            and target.provider.models_of in card.ids
             and card is not target.card
         ):
-            yield replace(target, model=card.ids[target.provider.id], card=card)
+            yield replace(target, model=card.id_at(target.provider), card=card)
 
 
 def _break_all(

@@ -310,7 +310,7 @@ def _names(seen: Seen) -> set[str]:
     card, provider = seen.card, seen.contract.provider
     if card is None or provider is None:
         raise Unseen("no card says what the model is called")
-    return {name.lower() for name in (card.ids[provider.id], *card.said.get("aliases", ()))}
+    return {name.lower() for name in (card.id_at(provider), *card.said.get("aliases", ()))}
 
 
 def _claimed(seen: Seen, claim: str) -> Any:

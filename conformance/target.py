@@ -124,7 +124,7 @@ def _at_mock(
     return Target(
         provider,
         str(mock["http"]).rstrip("/") + provider.prefix,
-        card.ids[provider.id] if card else model,
+        card.id_at(provider) if card else model,
         card,
         region or (provider.said["region"] or {}).get("default"),
         str(mock.get(provider.said["key"].get("mock", "bearer"), "no-key")),

@@ -40,9 +40,24 @@ from conformance.values import Media, Reply, ToolCall, ToolResult, Turn
 from mockserver import tokens
 from mockserver.auth import TIMESTAMP, Mode, Principal, Refused, authenticate
 from mockserver.credentials import Credentials
-from mockserver.effects import Answer, Cut, Enter, Fetch, Head, Note, Script, Send, Spend, Stall, State, Store
+from mockserver.effects import (
+    Answer,
+    Cut,
+    Enter,
+    Fetch,
+    Head,
+    Note,
+    Script,
+    Send,
+    Spend,
+    Stall,
+    State,
+    Store,
+    Upgrade,
+)
 from mockserver.journal import Entry, summary
 from mockserver.memory import Memory
+from mockserver.origins import leave, readable
 from mockserver.route import Route, choose, closest, route
 from mockserver.script import Step
 
@@ -70,6 +85,7 @@ class Mock:
         broken: Sequence[str] = (),
         seed: int | None = None,
         state: State | None = None,
+        library: bytes | None = None,
     ) -> None:
         for name in broken:
             if ":" in name or not any(rule.id == name for rule in specs.rules()):
@@ -77,6 +93,8 @@ class Mock:
         self.specs, self.credentials, self.auth, self.reality = specs, credentials, auth, reality
         self.broken, self.seed = tuple(broken), seed
         self.state: State = state or Memory()
+        self.library = library
+        """Puter's own library as its package has it, None if nobody gave one."""
 
     def summary(self) -> list[str]:
         """What was asked and refused, line by line, over all spaces."""
@@ -139,12 +157,17 @@ def answer(mock: Mock, request: Request, now: float, space: str = "") -> Answer:
 
 
 def _nobody(mock: Mock, request: Request, routed: Route, now: float) -> Answer:
+    asked_leave = leave(request)
+    if asked_leave is not None:
+        # The page is told by the request itself that nobody serves the path, not by its browser that it may not ask.
+        yield Head(204, asked_leave, 0)
+        return
     near = closest(mock.specs, routed.path)
     text = f"no contract for {request.method} {routed.path}; closest: {', '.join(near) or 'none'}\n"
     yield Note(routed.space, Entry(now, request.method, routed.path, None, 404, "unknown-path", text.strip()))
     body = text.encode()
     headers = (("Content-Type", "text/plain; charset=utf-8"), (ERROR, "no contract for this path"))
-    yield Head(404, headers, len(body))
+    yield Head(404, (*headers, *readable(request)), len(body))
     yield Send(body)
 
 
@@ -341,10 +364,6 @@ class _Answering:
         self.card, self.profile = self.specs.named(self.provider, self.model)
         if self.card is None:
             return Refusal("unknown-model", {"model": self.model})
-        if self.profile is None and self.card.offers("on_demand", self.mock.reality) is False:
-            return Refusal("profile-needed", {"model": self.model})
-        if self.card.offers("legacy", self.mock.reality):
-            return Refusal("legacy-model", {"model": self.model})
         return None
 
     def api(self) -> Check:
@@ -357,6 +376,11 @@ class _Answering:
         elsewhere = prefix is not None and not self.routed.path.startswith(f"{prefix}/")
         if elsewhere or self.card.offers(f"api:{contract.offer}", self.mock.reality) is not True:
             return Refusal("model-lacks-api", {"model": self.model, "path": self.routed.path})
+        bare = self.profile is None and "profiles" in self.provider.said
+        if bare and self.card.offers("on_demand", self.mock.reality) is False:
+            return Refusal("profile-needed", {"model": self.model})
+        if self.card.offers("legacy", self.mock.reality):
+            return Refusal("legacy-model", {"model": self.model})
         return None
 
     @property
@@ -525,6 +549,9 @@ class _Answering:
                 if self._asks(exchange):
                     yield from self._replay(exchange)
                     return
+        if contract.response.get("made_by") is not None:
+            yield from self._make(**contract.response["made_by"])
+            return
         if contract.dialect is None:
             yield from self._state_nothing()
             return
@@ -721,7 +748,7 @@ class _Answering:
         """The vendor and its own name of the model; the seller and its id where the card says no other."""
         if self.card is None:
             return {}
-        plain = {"service": self.card.seller, "model": self.card.ids[self.provider.id]}
+        plain = {"service": self.card.seller, "model": self.card.id_at(self.provider)}
         return {**plain, **self.card.said.get("served_as", {})}
 
     def _prices(self) -> dict[str, float]:
@@ -749,22 +776,102 @@ class _Answering:
         said = self._contract.response
         values = self._values({})
         if said.get("listing"):
-            cards = [
-                card
-                for card in self.specs.cards
-                if card.seller == self.provider.seller and self.provider.id in card.ids
-            ]
-            wanted = self.model
-            entries = [
-                fill(said["entry"], {**values, **_card_values(card, self.provider)})
-                for card in cards
-                if wanted is None or card is self.card
-            ]
-            body = fill(said["answer"], {"entries": entries, "entry": entries[0] if entries else None})
+            from mockserver.listing import BadToken, NoSuchEntry, listed
+
+            try:
+                body = listed(
+                    self.specs,
+                    self._contract,
+                    values,
+                    region=self.region,
+                    card=self.card,
+                    query=self._contract.read_query(self.request.target),
+                    parameters=self.parameters,
+                )
+            except NoSuchEntry as error:
+                yield from self._refuse(Refusal("unknown-model", {"model": str(error)}))
+                return
+            except BadToken as error:
+                details = {"member": str(error), "expected": "a token of this list", "got": "another"}
+                yield from self._refuse(Refusal("request-shape", details))
+                return
         else:
             body = fill(said.get("answer"), values)
         headers = self._headers(said.get("content_type"), {})
         yield from self._send(Response(said["status"], headers, (), body=body))
+
+    def _make(self, name: str, settings: Mapping[str, Any]) -> Answer:
+        """What a browser needs beside the operations: Puter's library, its sign-in page, its socket."""
+        if name == "socket":
+            yield from self._open_socket(settings)
+            return
+        from mockserver import pages
+
+        status, headers = self._contract.response["status"], self._headers(
+            self._contract.response.get("content_type"), {}
+        )
+        body: Any = None
+        match name:
+            case "library":
+                if self.mock.library is None:
+                    yield from self._sorry("no-library", fill(settings["missing"], self._values({})))
+                    return
+                body = pages.library(self.mock.library, settings)
+            case "sign-in":
+                body = pages.sign_in(self.mock.credentials.puter_tokens, settings)
+            case "token-left":
+                yield from pages.leave_token(self.body, settings)
+                body = fill(self._contract.response.get("answer"), self._values({}))
+            case "token-fetched":
+                token = yield from pages.fetch_token(self.body, settings)
+                if token is None:
+                    yield from self._refuse(Refusal("no-token-yet"))
+                    return
+                body = fill(self._contract.response.get("answer"), self._values({"token": token}))
+        yield from self._send(Response(status, headers, (), body=body))
+
+    def _open_socket(self, settings: Mapping[str, Any]) -> Answer:
+        from mockserver import engine_io
+
+        made = yield from engine_io.take(
+            self.request.method,
+            self.routed.query,
+            self.request.body.decode("utf-8", "replace"),
+            engine_io.wants_websocket(self.request),
+            settings,
+            self._admits,
+            self.ids,
+            self.now,
+        )
+        headers = self._headers(self._contract.response.get("content_type"), {})
+        match made:
+            case Refused(condition, details):
+                yield from self._refuse(Refusal(condition, details))
+            case engine_io.Packets(text, handshake=True):
+                yield from self._send(Response(self._contract.response["status"], headers, (), body=text))
+            case engine_io.Packets(text):
+                # Only the beginning of a session is noted, or the journal would hold nothing else.
+                body = text.encode()
+                yield Head(self._contract.response["status"], headers, len(body))
+                yield Send(body)
+            case engine_io.Talk():
+                yield Note(
+                    self.routed.space,
+                    Entry(self.now, self.request.method, self.routed.path, self._contract.id, 101),
+                )
+                yield Upgrade(made)
+
+    def _admits(self, namespace: str, shown: Any) -> str | None:
+        """Why a client of the socket may not join, None if it may."""
+        said = self._contract.response["made_by"]["settings"]["refusals"]
+        # An address of the mock may have a path before it, and socket.io takes a path for a namespace.
+        asked = Request(self.request.method, namespace.rstrip("/") + self.routed.path, ())
+        if self.contract not in [each for each, _ in route(self.specs, asked).contracts]:
+            return str(said["namespace"])
+        found = authenticate(
+            self._contract.auth, asked, shown, self.mock.credentials, self.mock.auth, self.now
+        )
+        return str(said["token"]) if isinstance(found, Refused) else None
 
     def _values(self, more: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -867,7 +974,7 @@ class _Answering:
         body = dump({"code": "MockCannot", "message": text})
         # A client that tried again would get an answer, and nobody would see this one.
         headers = (("Content-Type", "application/json"), ("x-should-retry", "false"))
-        yield Head(501, (*headers, (ERROR, _ascii(text))), len(body))
+        yield Head(501, (*headers, (ERROR, _ascii(text)), *readable(self.request)), len(body))
         yield Send(body)
 
     def _failure_in_stream(self, contract: Contract, said: Mapping[str, Any]) -> bytes:
@@ -875,10 +982,13 @@ class _Answering:
         return encode_event(contract, named(contract, said.get("name"), data), said.get("kind", "event"))
 
     def _preflight(self) -> Answer:
+        """What a browser asks before it asks; the journal has the request that follows."""
         said = self.provider.said["preflight"]
-        body = said["body"].encode()
         headers = (("Content-Type", "text/plain; charset=utf-8"), *self._cors(self._values({})))
-        yield Head(said["status"], headers, len(body))
+        self._prepare_breakage()
+        response = self._broken(Response(said["status"], headers, (), body=said["body"]))
+        body = response.body.encode()
+        yield Head(response.status, response.headers, len(body))
         yield Send(body)
 
     # Out
@@ -1046,31 +1156,6 @@ def _media(turn: Turn) -> Iterator[Media]:
 def _joined(earlier: Sequence[Any], now: Sequence[Any]) -> tuple[Any, ...]:
     systems = [message for message in now if message.role == "system"]
     return (*systems, *earlier, *(message for message in now if message.role != "system"))
-
-
-def _card_values(card: Card, provider: Provider) -> dict[str, Any]:
-    """What a model list can print of a card."""
-    values: dict[str, Any] = {
-        "id": card.ids[provider.id],
-        "seller_id": card.ids[provider.id],
-        "aliases": list(card.said.get("aliases", ())),
-    }
-    for name in (
-        "context_window",
-        "max_output",
-        "input_modalities",
-        "output_modalities",
-        "tools",
-        "knowledge_cutoff",
-    ):
-        values[name] = card.value(name)
-    for name in ("input", "output"):
-        price = card.value(f"prices.{name}")
-        values[f"price_{name}"] = price
-        values[f"price_{name}_cents"] = None if price is None else round(price * 100, 6)
-        if values[f"price_{name}_cents"] is not None and float(values[f"price_{name}_cents"]).is_integer():
-            values[f"price_{name}_cents"] = int(values[f"price_{name}_cents"])
-    return {**values, **card.said.get("listing", {})}
 
 
 def _signing_time(now: float) -> str:
