@@ -91,6 +91,8 @@ mantle:
   tier: &tier {none: default, auto: default}
   sorted: true
   stream:
+    first_number: 0
+    in_progress: true
     tier: auto
     text: {logprobs: []}
     reasoning_part: reasoning_part
@@ -116,6 +118,8 @@ openai:
   tier: *tier
   sorted: false
   stream:
+    first_number: 0
+    in_progress: true
     tier: auto
     text: {logprobs: []}
     reasoning_part: content_part
@@ -569,3 +573,23 @@ def test_nothing_that_is_json_makes_a_reader_raise(shapes: list[dict[str, Any]],
         responses.items(body, other)
     responses.parse(other, MANTLE)
     responses.fold([*(Event(None, body) for body in shapes), Event(None, other)], MANTLE)
+
+
+def test_a_stream_may_begin_at_one_and_leave_out_that_it_is_in_progress() -> None:
+    stream = {**OPENAI["stream"], "first_number": 1, "in_progress": False}
+    events = list(
+        responses.stream(
+            {}, [Reply((Text("Hi"),), "stop", Usage(1, 1))], context(), {**OPENAI, "stream": stream}
+        )
+    )
+    assert [event.data["sequence_number"] for event in events] == list(range(1, len(events) + 1))
+    assert [event.name for event in events][:2] == ["response.created", "response.output_item.added"]
+
+
+def test_the_words_of_an_answer_stand_together_where_the_profile_has_a_member_for_them() -> None:
+    profile = {**OPENAI, "members": {**OPENAI["members"], "output_text": None}}
+    reply = Reply((Text("It "), ToolCall("1", "f", {}), Text("rains.")), "tool_calls", Usage(1, 1))
+    assert responses.render({}, [reply], context(), profile)["output_text"] == "It rains."
+    *_, last = responses.stream({}, [reply], context(), profile)
+    assert last.data["response"]["output_text"] == "It rains."
+    assert "output_text" not in responses.render({}, [reply], context(), OPENAI)

@@ -6,7 +6,7 @@ What differs between them stands in the contract's profile:
     object         the word in `object`
     members        every member of the response object, with what it says when the request says nothing;
                    what the request says is echoed, objects are merged. The value of a member that the
-                   answer itself decides (id, status, output, ...) is not looked at
+                   answer itself decides (id, status, output, ..., output_text) is not looked at
     finish         neutral finish -> incomplete_details.reason; any other finish is `completed`
     reasoning      where the model's trace stands in its item: content or summary
     with_status    types of output items that have a status
@@ -17,6 +17,8 @@ What differs between them stands in the contract's profile:
     tier           asked tier -> service_tier of the settled answer (`none`: nothing asked; others are echoed)
     sorted         whether the keys of every object are sorted
     stream:
+      first_number the sequence_number of the first event
+      in_progress  whether response.in_progress follows response.created
       tier         service_tier of the first events when the request names none; null: as when settled
       text         members that output_text.delta and .done have besides
       reasoning_part  the events around a trace in `content`: content_part or reasoning_part; null: none
@@ -396,6 +398,7 @@ def _begun(body: JSON, made: str, context: Context, profile: Profile) -> dict[st
         "incomplete_details": None,
         "model": context.model,
         "output": [],
+        "output_text": "",
         "usage": None,
         "service_tier": word(body.get("service_tier"))
         or profile["stream"]["tier"]
@@ -421,6 +424,7 @@ def _settled(
         "completed_at": int(context.now) if reason is None else None,
         "incomplete_details": None if reason is None else {"reason": reason},
         "output": output,
+        "output_text": reply.text,
         "usage": None if reply.usage is None else write_usage(reply.usage, "input", "output", details),
         "service_tier": tier_word(context.tier, profile["tier"]),
     }
@@ -508,9 +512,10 @@ def _answered(part: Part, profile: Profile) -> dict[str, Any]:
 
 
 def stream(body: JSON, replies: Sequence[Reply], context: Context, profile: Profile) -> Iterator[Event]:
-    """The same answer as events, numbered from 0; the last holds the response object as `render` makes it."""
-    for position, payload in enumerate(_payloads(body, replies[0], context, profile)):
-        payload["sequence_number"] = position
+    """The same answer as numbered events; the last holds the response object as `render` makes it."""
+    numbers = itertools.count(profile["stream"]["first_number"])
+    for payload in _payloads(body, replies[0], context, profile):
+        payload["sequence_number"] = next(numbers)
         yield Event(payload["type"], arranged(payload, profile))
 
 
@@ -561,7 +566,8 @@ def _payloads(body: JSON, reply: Reply, context: Context, profile: Profile) -> I
     if mapping(body.get("stream_options")).get("include_obfuscation") is False:
         profile = {**profile, "stream": {**profile["stream"], "obfuscation": None}}
     yield {"type": "response.created", "response": _begun(body, made, context, profile)}
-    yield {"type": "response.in_progress", "response": _begun(body, made, context, profile)}
+    if profile["stream"]["in_progress"]:
+        yield {"type": "response.in_progress", "response": _begun(body, made, context, profile)}
     for index, item in enumerate(output):
         yield {"type": "response.output_item.added", "output_index": index, "item": _empty(item)}
         where = {"item_id": item["id"], "output_index": index}
