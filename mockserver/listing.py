@@ -51,13 +51,11 @@ def listed(
     token = None
     if "page" in listing:
         entries, token = _page(entries, listing["page"], query)
-    body = fill(
-        said["answer"], {"entries": entries, "entry": entries[0] if entries else None, "next_token": token}
-    )
-    if isinstance(body, dict) and token is None:
+    answer = said["answer"]
+    if "page" in listing and token is None:
         # Where nothing follows there is no token, not an empty one.
-        body = {key: value for key, value in body.items() if said["answer"][key] != "{next_token}"}
-    return body
+        answer = {name: each for name, each in answer.items() if each != "{next_token}"}
+    return fill(answer, {"entries": entries, "entry": entries[0] if entries else None, "next_token": token})
 
 
 def _values(
