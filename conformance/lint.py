@@ -47,10 +47,11 @@ CONDITIONS: Mapping[str, tuple[str, ...]] = {
     "state": ("unknown-response",),
     "auth": (),
     "quota": (),
+    "funds": (),
 }
 """The checks that a provider can list, and the conditions that each can end in; the first one needs an error.
 
-Those of `auth` depend on the schemes, those of `quota` stand in the provider's `quotas`.
+Those of `auth` depend on the schemes, those of `quota` and `funds` stand in the provider's `quotas`.
 """
 
 AUTH_CONDITIONS: Mapping[str, tuple[str, ...]] = {
@@ -304,6 +305,11 @@ def _errors(contract: Contract) -> Iterator[str]:
         if key in contract.failures:
             for condition in sorted({when["condition"] for when in contract.failures[key].when} - known):
                 yield _in(contract, f"/errors/{key}/when", _no_condition(key, condition, known))
+    quotas = {each["id"] for each in contract.provider.said.get("quotas", ())}
+    for name in sorted(set(contract.said.get("quotas", ())) - quotas):
+        known_quotas = ", ".join(sorted(quotas)) or "none"
+        text = f"the provider has no quota {name!r}; there are {known_quotas}"
+        yield _in(contract, f"/quotas/{name}", text)
     for name in _unknown_checks(contract.said.get("checks", ())):
         yield _in(contract, "/checks", f"no check {name!r}; there are {', '.join(CONDITIONS)}")
     for check in contract.checks:
@@ -311,8 +317,13 @@ def _errors(contract: Contract) -> Iterator[str]:
         if check == "auth":
             for scheme, said in contract.auth.items():
                 needed += [*AUTH_CONDITIONS.get(scheme, ()), *said.get("refused_kinds", {}).values()]
-        elif check == "quota":
-            needed += [each["condition"] for each in contract.provider.said.get("quotas", ())]
+        elif check in ("quota", "funds"):
+            needed += [
+                each["condition"]
+                for each in contract.provider.said.get("quotas", ())
+                if (each["counts"] == "cost") == (check == "funds")
+                and each["id"] in contract.said.get("quotas", {each["id"]: None})
+            ]
         for condition in needed:
             if condition not in answered:
                 text = f"check {check!r} can end in {condition!r}, and no error answers it"

@@ -27,7 +27,7 @@ from conformance.breakage import (
     broken_wire,
     implied,
     with_headers,
-    without_images,
+    without,
 )
 from conformance.contract import Card, Contract, Failure, Provider, Specs, fill
 from conformance.dialects import Context, dialect
@@ -36,7 +36,7 @@ from conformance.framing import dump, encode, encode_event, named
 from conformance.judge import judge_request
 from conformance.select import change, parts, select
 from conformance.shapes import Mismatch, brief
-from conformance.values import Media, Reply, ToolCall, ToolResult, Turn
+from conformance.values import Media, Reply, ToolCall, ToolResult, Turn, Usage
 from mockserver import tokens
 from mockserver.auth import TIMESTAMP, Mode, Principal, Refused, authenticate
 from mockserver.credentials import Credentials
@@ -58,6 +58,7 @@ from mockserver.effects import (
 from mockserver.journal import Entry, summary
 from mockserver.memory import Memory
 from mockserver.origins import leave, readable
+from mockserver.quota import MICROCENTS, Counted, counted, price, refuse_unknown
 from mockserver.route import Route, choose, closest, route
 from mockserver.script import Step
 
@@ -73,7 +74,10 @@ BREAK, CONTRACT, REFUSED, SAYS, REALITY, ERROR = (
 
 
 class Mock:
-    """Everything one running mock knows. Raises KeyError for a rule to break that nobody has."""
+    """Everything one running mock knows. `limits` are quotas by their ids, over those of the providers.
+
+    Raises KeyError for a rule to break that nobody has, ValueError for a quota that there is not.
+    """
 
     def __init__(
         self,
@@ -86,12 +90,15 @@ class Mock:
         seed: int | None = None,
         state: State | None = None,
         library: bytes | None = None,
+        limits: Mapping[str, float] | None = None,
     ) -> None:
+        refuse_unknown(specs, limits or {})
         for name in broken:
             if ":" in name or not any(rule.id == name for rule in specs.rules()):
                 specs.rule(name)
         self.specs, self.credentials, self.auth, self.reality = specs, credentials, auth, reality
         self.broken, self.seed = tuple(broken), seed
+        self.limits = dict(limits or {})
         self.state: State = state or Memory()
         self.library = library
         """Puter's own library as its package has it, None if nobody gave one."""
@@ -190,6 +197,8 @@ class _Answering:
         self.turn: Turn | None = None
         self.history: list[Any] = []
         self.entered: list[tuple[str, int]] = []
+        self.reserved: tuple[str, float, float] | None = None
+        self.cap_left: int | None = None
         self.operations: list[Mapping[str, Any]] = []
         self.implied_rules: list[Any] = []
         self.unbroken: str | None = None
@@ -227,6 +236,7 @@ class _Answering:
                 return
             yield from self._answer()
         finally:
+            yield from self._settle(None)
             for quota, limit in self.entered:
                 yield Enter(self.routed.space, quota, limit, leave=True)
 
@@ -359,6 +369,7 @@ class _Answering:
         else:
             found = select(self.body, where["body"])
             self.model = found[0][1] if found and isinstance(found[0][1], str) else None
+        self.model = self.model or self.provider.said.get("unnamed_model")
         if not self.model:
             return Refusal("missing-model", {"member": parts(where.get("body", "/model"))[-1]})
         self.card, self.profile = self.specs.named(self.provider, self.model)
@@ -437,13 +448,15 @@ class _Answering:
         return None
 
     def media(self) -> Check:
+        from mockserver.hearing import hear
         from mockserver.vision import UnreadableMedia, look
 
         yield from ()
+        opened = {"image": look, "audio": hear}
         for part in _media(self._read_turn()):
-            if part.kind == "image" and part.url is None:
+            if part.kind in opened and part.url is None:
                 try:
-                    look(part.data or b"")
+                    opened[part.kind](part.data or b"")
                 except UnreadableMedia as error:
                     return Refusal("media-unreadable", {"modality": part.kind, "got": str(error)})
         return None
@@ -480,15 +493,25 @@ class _Answering:
         limit = self.card.value("context_window", self.mock.reality) if self.card else None
         if limit is None:
             return None
-        prompt = tokens.count(turn)
+        prompt = self._estimate(turn)
         asked = turn.max_tokens or 0
         if "cap" not in self._contract.checks:
             # A provider that does not check the cap lowers it to what is left; nothing may be left.
             asked = 1 if turn.max_tokens is None or turn.max_tokens > 0 else limit
+            self.cap_left = limit - prompt
         if prompt + asked > limit:
             details = {"limit": limit, "prompt": prompt, "requested": asked, "total": prompt + asked}
             return Refusal("context-overflow", {**details, "model": self.model})
         return None
+
+    def _estimate(self, turn: Turn) -> int:
+        """Tokens of the prompt, as this provider guesses them before anybody has counted."""
+        said = self.provider.said.get("estimate")
+        if said is None:
+            return tokens.count(turn)
+        text = "\n".join(message.text for message in turn.messages)
+        characters, words = len(text), len(text.split())
+        return int(characters / said["characters_per_token"] + words / said["words_per_token"])
 
     def state(self) -> Check:
         """Earlier answers that this request goes on from."""
@@ -511,28 +534,73 @@ class _Answering:
 
     def quota(self) -> Check:
         """Every limit over time of the provider; places are given back when the answer has ended."""
-        limits = (yield Fetch(self.routed.space, "limits", "all")) or {}
-        for said in self.provider.said.get("quotas", ()):
-            limit = limits.get(said["id"], said.get("limit"))
-            if limit is None and self.card is not None:
-                limit = self.card.value(f"quotas.{said['id']}")
-            if limit is None:
+        for quota in (yield from self._counted()):
+            if quota.counts == "cost":
                 continue
-            name = f"{self.principal.name}|{self.model}|{said['id']}"
-            if said["counts"] == "concurrent":
-                entered = yield Enter(self.routed.space, name, limit)
+            if quota.counts == "concurrent":
+                entered = yield Enter(self.routed.space, quota.name, int(quota.limit))
                 if not entered:
-                    return Refusal(said["condition"], {"limit": limit})
-                self.entered.append((name, limit))
+                    return Refusal(quota.condition, {"limit": quota.limit})
+                self.entered.append((quota.name, int(quota.limit)))
                 continue
             amount = 1.0
-            if said["counts"] == "tokens":
+            if quota.counts == "tokens":
                 turn = self._read_turn()
                 amount = tokens.count(turn) + (turn.max_tokens or self._max_output() or 0)
-            wait = yield Spend(self.routed.space, name, amount, limit, said["window_seconds"], self.now)
+            wait = yield Spend(
+                self.routed.space, quota.name, amount, quota.limit, quota.window_seconds, self.now
+            )
             if wait:
-                return Refusal(said["condition"], {"limit": limit, "seconds": wait, "requested": amount})
+                return Refusal(quota.condition, {"limit": quota.limit, "seconds": wait, "requested": amount})
         return None
+
+    def _counted(self) -> Generator[Any, Any, list[Counted]]:
+        own = (yield Fetch(self.routed.space, "limits", "all")) or {}
+        limits = {**self.mock.limits, **own}
+        return list(
+            counted(self._contract, self.principal, self.model, self.card, self.mock.credentials, limits)
+        )
+
+    def funds(self) -> Check:
+        """Sets aside what the answer may cost at most; less output is left where the money ends before."""
+        prices = self._prices()
+        for quota in (yield from self._counted()):
+            if quota.counts != "cost" or not prices or self._is_free(quota.said):
+                continue
+            turn = self._read_turn()
+            prompt = price(prices, tokens.count(turn), 0)
+            caps = (turn.max_tokens, self.cap_left, self._max_output())
+            cap = min((each for each in caps if each is not None), default=0)
+            budget = quota.limit * MICROCENTS
+            cost = prompt + price(prices, 0, cap)
+            missing = yield Spend(self.routed.space, quota.name, cost, budget, None, self.now)
+            if missing and prices["output"]:
+                cap = int((cost - missing - prompt) / price(prices, 0, 1))
+                cost = prompt + price(prices, 0, cap)
+                if cap >= 1:
+                    missing = yield Spend(self.routed.space, quota.name, cost, budget, None, self.now)
+            if missing:
+                return Refusal(quota.condition, {"limit": quota.limit, "requested": cost / MICROCENTS})
+            self.reserved = quota.name, cost, budget
+            self.cap_left = cap
+        return None
+
+    def _is_free(self, said: Mapping[str, Any]) -> bool:
+        """Whether this request costs nothing, as one of the realities has it."""
+        where = said.get("free", {}).get(self.mock.reality)
+        return where is not None and any(value is True for _, value in select(self.body, where))
+
+    def _settle(self, usage: Usage | None) -> Generator[Any, Any, None]:
+        """Pays what was used out of what was set aside, and gives the rest back."""
+        if self.reserved is None:
+            return
+        name, cost, budget = self.reserved
+        self.reserved = None
+        used = price(self._prices(), usage.input, usage.output) if usage is not None else 0.0
+        missing = yield Spend(self.routed.space, name, used - cost, budget, None, self.now)
+        if missing:
+            # A scripted answer may be longer than what was left for it: then nothing is left.
+            yield Spend(self.routed.space, name, used - cost - missing, budget, None, self.now)
 
     def _max_output(self) -> int | None:
         return self.card.value("max_output", self.mock.reality) if self.card else None
@@ -574,6 +642,7 @@ class _Answering:
             )
             return
         response = self._render(replies)
+        yield from self._settle(replies[0].usage)
         if contract.dialect == "responses":
             yield from self._remember(response)
         if failure is None:
@@ -664,9 +733,20 @@ class _Answering:
         made: dict[str, Any] = {}
         for where, kind in exchange.get("varies", {}).items():
             response = self._vary(response, where, kind, made)
+        if self.reserved is not None:
+            yield from self._settle(self._usage_in(response))
         if self._contract.dialect == "responses":
             yield from self._remember(response)
         yield from self._send(response)
+
+    def _usage_in(self, response: Response) -> Usage | None:
+        """What a worked example says of its own cost."""
+        speak, profile = dialect(self._contract.dialect or ""), self._contract.profile
+        if response.events is not None:
+            found = speak.fold(response.events, profile)
+        else:
+            found = speak.parse(response.body, profile)
+        return found[0].usage if found else None
 
     def _vary(self, response: Response, where: str, kind: str, made: dict[str, Any]) -> Response:
         def anew(value: Any) -> Any:
@@ -699,15 +779,20 @@ class _Answering:
         if step is not None and step.reply is not None:
             replies = [step.counted(turn)]
         else:
-            limit = self._max_output()
+            limit = min(
+                (each for each in (self._max_output(), self.cap_left) if each is not None), default=None
+            )
             if limit is not None and turn.max_tokens is not None and turn.max_tokens > limit:
                 turn = replace(turn, max_tokens=limit)
             reasons = bool(self.card and self.card.offers("reasoning", self.mock.reality))
             ability = Ability(reasoning=reasons, max_output=limit)
+            # A model that does not look at the seed answers by chance.
+            seed = self._model_seed() if turn.seed == self._read_turn().seed else self.ids.number(0, 1 << 32)
             try:
-                replies = list(reply(turn, self._model_seed(), ability))
+                replies = list(reply(turn, seed, ability))
             except UnreadableMedia:
-                replies = list(reply(without_images(turn), self._model_seed(), ability))
+                seen = without(turn, "image", "audio")
+                replies = list(reply(seen, seed, ability))
         return [broken_reply(each, self.operations) for each in replies]
 
     def _model_seed(self) -> int:
@@ -1091,6 +1176,7 @@ _CHECKS = {
     "context": _Answering.context,
     "state": _Answering.state,
     "quota": _Answering.quota,
+    "funds": _Answering.funds,
 }
 """The checks by the names that contracts and providers list under `checks`."""
 

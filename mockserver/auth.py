@@ -20,6 +20,7 @@ A provider's `auth` section names the schemes it takes, tried in the file's orde
     puter:
       places: [body:/auth_token, header:authorization-bearer, header:x-api-key, query:auth_token]
       refused_kinds: {scoped: scoped-token}     # kind of token: condition
+      plans: {api-free: free}                   # kind of token: plan of its account, for `quotas`; may be missing
 
 A refusal is the name of a condition; status and text stand under `errors` in the same file.
 """

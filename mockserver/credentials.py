@@ -6,32 +6,55 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
-__all__ = ["Credentials", "from_dict", "make_credentials", "to_dict"]
+__all__ = ["Credentials", "from_dict", "make_credentials", "to_dict", "with_every_kind"]
 
 DEFAULT_KIND = "api"
-OTHER_KINDS = ("account", "app", "api-free", "scoped", "no-funds")
+OTHER_KINDS = (
+    "account",
+    "account-free",
+    "temporary",
+    "app",
+    "api-free",
+    "api-temporary",
+    "scoped",
+    "no-funds",
+    "session-revoked",
+    "session-expired",
+    "app-blocked",
+    "email-unconfirmed",
+    "phone-unverified",
+    "card-unverified",
+)
+BAD, FORGED = "bad", "forged"
+USELESS_KINDS = (BAD, FORGED)
+"""A text that is no token, and a token that somebody else signed: ready-made, to see them refused."""
+FUNDS: Mapping[str, float] = MappingProxyType({"no-funds": 0})
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """Every key that is good, and the one region they are good in.
 
-    `key_pairs` is access key id -> secret, `puter_tokens` is token -> kind (`account`,
-    `app`, `api`, `api-free`, `scoped`, `no-funds`). The repr shows the region only.
+    `key_pairs` is access key id -> secret, `puter_tokens` is token -> kind (`api`, `account`, `app`, ...),
+    `useless` is kind -> what is no good token at all, `puter_funds` is kind -> US cents to spend; a kind
+    that is not there has what the mock gives everybody. The repr shows the region only.
     """
 
     region: str
     bearer: tuple[str, ...] = field(repr=False)
     key_pairs: Mapping[str, str] = field(repr=False)
     puter_tokens: Mapping[str, str] = field(repr=False)
+    useless: Mapping[str, str] = field(repr=False, default_factory=dict)
+    puter_funds: Mapping[str, float] = field(repr=False, default_factory=dict)
 
 
 def make_credentials(region: str, entropy: Callable[[int], bytes], *, key_prefix: str) -> Credentials:
-    """New keys: one bearer key, one access key pair, one Puter token of each kind.
+    """New keys: one bearer key, one access key pair, one Puter token of each kind, good for something or not.
 
     `entropy(n)` gives n bytes (`os.urandom`, or seeded bytes for the same keys again).
     `key_prefix` begins the bearer key, as the provider's file says (`auth.bearer.prefixes`).
@@ -41,12 +64,31 @@ def make_credentials(region: str, entropy: Callable[[int], bytes], *, key_prefix
     bearer = key_prefix + base64.b64encode(user.encode() + base64.b64encode(entropy(36))).decode()
     access_key = "AKIA" + base64.b32encode(entropy(10)).decode()
     secret = base64.b64encode(entropy(30)).decode()
+    tokens = _tokens((DEFAULT_KIND, *OTHER_KINDS), entropy)
+    return Credentials(region, (bearer,), {access_key: secret}, tokens, _useless(entropy), FUNDS)
+
+
+def with_every_kind(credentials: Credentials, entropy: Callable[[int], bytes]) -> Credentials:
+    """The same keys, and new Puter tokens of the kinds that an older version did not make."""
+    missing = [kind for kind in OTHER_KINDS if kind not in credentials.puter_tokens.values()]
+    if not missing and set(USELESS_KINDS) <= set(credentials.useless):
+        return credentials
+    return replace(
+        credentials,
+        puter_tokens={**credentials.puter_tokens, **_tokens(missing, entropy)},
+        useless={**_useless(entropy), **credentials.useless},
+        puter_funds=credentials.puter_funds or FUNDS,
+    )
+
+
+def _tokens(kinds: Iterable[str], entropy: Callable[[int], bytes]) -> dict[str, str]:
     signing_key = entropy(32)
-    tokens = {
-        _jwt({"kind": kind, "uuid": entropy(16).hex()}, signing_key): kind
-        for kind in (DEFAULT_KIND, *OTHER_KINDS)
-    }
-    return Credentials(region, (bearer,), {access_key: secret}, tokens)
+    return {_jwt({"kind": kind, "uuid": entropy(16).hex()}, signing_key): kind for kind in kinds}
+
+
+def _useless(entropy: Callable[[int], bytes]) -> dict[str, str]:
+    forged = _jwt({"kind": DEFAULT_KIND, "uuid": entropy(16).hex()}, entropy(32))
+    return {BAD: f"no-jwt-{entropy(8).hex()}", FORGED: forged}
 
 
 def to_dict(credentials: Credentials) -> dict[str, Any]:
@@ -69,7 +111,8 @@ def to_dict(credentials: Credentials) -> dict[str, Any]:
         "aws_access_key_id": access_key,
         "aws_secret_access_key": secret,
         "puter_token": tokens.pop(DEFAULT_KIND),
-        "puter_tokens": tokens,
+        "puter_tokens": {**tokens, **credentials.useless},
+        "puter_funds": dict(credentials.puter_funds),
         "region": credentials.region,
     }
 
@@ -83,13 +126,30 @@ def from_dict(stored: Mapping[str, Any]) -> Credentials:
     if not isinstance(others, Mapping):
         raise _unreadable("puter_tokens", "an object of kind: token", others)
     tokens = {_text(stored, "puter_token"): DEFAULT_KIND}
-    tokens.update({_text(others, kind, "puter_tokens."): kind for kind in others})
+    named = {kind: _text(others, kind, "puter_tokens.") for kind in others}
+    tokens.update({token: kind for kind, token in named.items() if kind not in USELESS_KINDS})
     return Credentials(
         _text(stored, "region"),
         (_text(stored, "bearer"),),
         {_text(stored, "aws_access_key_id"): _text(stored, "aws_secret_access_key")},
         tokens,
+        {kind: token for kind, token in named.items() if kind in USELESS_KINDS},
+        _funds(stored.get("puter_funds", {}), named),
     )
+
+
+def _funds(stored: Any, kinds: Iterable[str]) -> dict[str, float]:
+    """US cents by kind of token."""
+    if not isinstance(stored, Mapping):
+        raise _unreadable("puter_funds", "an object of kind: US cents", stored)
+    known = sorted({DEFAULT_KIND, *kinds})
+    for kind, cents in stored.items():
+        if kind not in known:
+            text = f"expected kinds out of {', '.join(known)}, got {kind!r}"
+            raise ValueError(f"mock.json: puter_funds: {text}")
+        if not isinstance(cents, int | float) or isinstance(cents, bool) or cents < 0:
+            raise ValueError(f"mock.json: puter_funds.{kind}: expected US cents, 0 or more, got {cents!r}")
+    return dict(stored)
 
 
 def _text(stored: Mapping[str, Any], name: str, where: str = "") -> str:

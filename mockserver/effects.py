@@ -47,7 +47,29 @@ class Cut:
     """The connection ends here, in the middle of the body; what was sent before arrives."""
 
 
-Transport = Head | Send | Wait | Stall | Cut
+class Conversation(Protocol):
+    """What is said on a websocket; each method gives effects, a Send for each text frame, a Cut to end it."""
+
+    ping_seconds: float
+    timeout_seconds: float
+    """How long a client may be silent after a ping."""
+    largest: int
+    """Bytes of one message."""
+
+    def opening(self) -> Answer: ...
+    def hear(self, packet: str) -> Answer: ...
+    def ping(self) -> Answer: ...
+    def ended(self) -> Answer: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """The connection becomes a websocket; asked for only where the request has `Upgrade: websocket`."""
+
+    conversation: Conversation
+
+
+Transport = Head | Send | Wait | Stall | Cut | Upgrade
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +93,16 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """Takes `amount` out of a quota: seconds until it would fit, 0.0 if it fitted and is spent now."""
+    """Takes `amount` out of a quota: seconds until it would fit, 0.0 if it fitted and is spent now.
+
+    Without a window it never refills: the result is how much is missing, and a negative amount is given back.
+    """
 
     space: str
     quota: str
     amount: float
     limit: float
-    window_seconds: float
+    window_seconds: float | None
     now: float
 
 

@@ -27,7 +27,7 @@ from conformance.contract import Provider, Specs, load
 from conformance.exchange import Request
 from mockserver.answer import Mock, answer
 from mockserver.auth import Mode
-from mockserver.credentials import Credentials, from_dict, make_credentials, to_dict
+from mockserver.credentials import Credentials, from_dict, make_credentials, to_dict, with_every_kind
 from mockserver.effects import Answer, Head, Send
 from mockserver.environment import forget_ended
 from mockserver.server import Server
@@ -220,10 +220,14 @@ def _credentials(state_dir: Path, specs: Specs, seed: int | None) -> Credentials
     with FileLock(state_dir / "keys.lock"):
         if path.exists():
             try:
-                return from_dict(json.loads(path.read_text(encoding="utf-8")))
+                stored = from_dict(json.loads(path.read_text(encoding="utf-8")))
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from error
-        made = _made(specs, seed)
+            made = with_every_kind(stored, os.urandom)
+            if made == stored:
+                return stored
+        else:
+            made = _made(specs, seed)
         _write(path, to_dict(made))
         return made
 

@@ -373,9 +373,7 @@ def test_reasoning_stands_where_the_reality_keeps_it() -> None:
         ({"input": 0.07, "output": 0}, 0.000077),
     ],
 )
-def test_the_cost_is_the_sum_of_tokens_times_price(
-    prices: Mapping[str, float], cents: float | None
-) -> None:
+def test_the_cost_is_the_sum_of_tokens_times_price(prices: Mapping[str, float], cents: float | None) -> None:
     reply = replace(REPLY, usage=Usage(11, 7, cache_read=3))
     answer = puter.render({}, [reply], context(prices=prices), PROFILE)
     assert js(answer["result"]["usage"]["usd_cents"]) == js(cents)
