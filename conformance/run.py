@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from conformance.ask import Asker
 from conformance.contract import Contract, Rule, Specs
+from conformance.equivalence import expand, goes_on
 from conformance.exchange import Exchange, Headers, Request
 from conformance.finding import Finding
 from conformance.framing import read
 from conformance.judge import judge, outage
+from conformance.prices import bound_of, bounds, paid
 from conformance.probing import CannotAsk, Unfounded, build
+from conformance.receipt import Ledger, OverBudget
+from conformance.retry import Patience
 from conformance.rules import Seen, Step
 from conformance.signing import signed
 from conformance.store import Redactor, Store, again, exchange_to_dict, head_of, request_from_dict
@@ -20,11 +25,27 @@ from conformance.target import Target
 
 
 class Run:
-    """Asks targets and judges rules. `extra` are headers sent with every request."""
+    """Asks targets and judges rules.
 
-    def __init__(self, specs: Specs, targets: Sequence[Target], folder: Path, extra: Headers = ()) -> None:
+    `extra` are headers sent with every request, `budget` dollars that all workers together may spend, `retries`
+    how often a request that was refused for its rate is asked again.
+    """
+
+    def __init__(
+        self,
+        specs: Specs,
+        targets: Sequence[Target],
+        folder: Path,
+        extra: Headers = (),
+        *,
+        budget: float | None = None,
+        retries: int = 0,
+    ) -> None:
         self.specs, self.targets, self.extra = specs, tuple(targets), extra
+        self._by_name = {each.name: each for each in self.targets}
         self._store = Store(folder)
+        self._ledger, self._retries = Ledger(folder, budget), retries
+        self._refused: dict[tuple[str, str, str], OverBudget] = {}
         self._askers: dict[str, Asker] = {}
         self._seen: dict[tuple[str, str, str], Mapping[str, Step]] = {}
         self._redact = Redactor({key: name for each in self.targets for key, name in each.secrets.items()})
@@ -46,51 +67,139 @@ class Run:
             return Finding(rule, "not applicable", str(error))
         except Unfounded as error:
             return Finding(rule, "not asked", str(error))
+        except OverBudget as error:
+            return Finding(rule, "over budget", str(error))
         found = judge(rule, Seen(contract, rule, steps, target.card))
         address = self._address(target, contract, rule.probe)
-        step = _guilty(steps, found)
+        step = _guilty(steps, contract)
         line = again(target, step.exchange) if step else ""
         evidence = tuple(f"{address}#{name}" for name in steps)
         return Finding(rule, found.word, found.reason, found.mismatches, evidence, line)
 
     def seen(self, target: Target, contract: Contract, probe: str) -> Mapping[str, Step]:
-        """The steps of a probe as they went, without those after an outage. Raises CannotAsk and Unfounded."""
+        """The steps of a probe as they went, without those after an outage.
+
+        Raises CannotAsk, Unfounded, and OverBudget if it could cost more than is left.
+        """
         key = (target.name, contract.id, probe)
         if key not in self._seen:
-            said = contract.probes[probe]["steps"]
-            kept = self._store.steps(
-                self._address(target, contract, probe), lambda: self._ask(target, contract, said)
+            if key in self._refused:
+                raise self._refused[key]
+            said = expand(
+                self.specs, self.targets, target, contract, contract.probes[probe]["steps"]
             )
+            try:
+                kept = self._store.steps(
+                    self._address(target, contract, probe), lambda: self._pay(target, contract, said)
+                )
+            except OverBudget as error:
+                self._refused[key] = error
+                raise
             self._seen[key] = self._steps(target, contract, said, kept)
         return self._seen[key]
 
     def _address(self, target: Target, contract: Contract, probe: str) -> str:
         return self._store.address(target.name, contract.id, probe)
 
+    def _at(self, target: Target, how: Mapping[str, Any]) -> Target:
+        """Whom a step asks: most of them the target of their probe."""
+        return self._by_name[how["target"]] if "target" in how else target
+
+    def _pay(
+        self, target: Target, contract: Contract, said: Mapping[str, Mapping[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Asks if there is money for it."""
+        most = None
+        if self._ledger.limit is not None:
+            most = bound_of(list(bounds(self.specs, contract, said, target, self._by_name)))
+        self._ledger.reserve(most)
+        kept: list[dict[str, Any]] = []
+        try:
+            kept = self._ask(target, contract, said)
+        finally:
+            self._ledger.settle(most, sum(each.get("paid", {}).get("cost") or 0.0 for each in kept))
+        return kept
+
     def _ask(self, target: Target, contract: Contract, said: Mapping[str, Any]) -> list[dict[str, Any]]:
-        asker = self._askers.setdefault(target.name, Asker(target))
         earlier: dict[str, Step] = {}
         kept = []
+        alone = not goes_on(said)
         for name, how in said.items():
             asked = self.specs.contracts[how["contract"]] if "contract" in how else contract
+            asks = self._at(target, how)
             try:
-                request, body, turn = build(asked, name, how, target, earlier)
+                request, body, turn = build(asked, name, how, asks, earlier)
             except Unfounded:
                 break
             request = Request(request.method, request.target, (*request.headers, *self.extra), request.body)
+            step = Step(name, asked, Exchange(request, None), body, turn, how.get("expect", "answered"))
+            if alone:
+                key = self._store.key(asks.name, self._redact.exchange(step.exchange), how.get("repeat", 1))
+                stored = self._store.once(key, lambda: self._send(asks, how, step))  # noqa: B023
+            else:
+                # What goes on from an earlier answer belongs to the one who got that answer.
+                stored = self._send(asks, how, step)
+            kept.append({"step": name, **stored})
+            earlier[name] = self._step(step, stored) if len(said) > 1 else step
+            if stored["response"] is None:
+                break
+        return kept
+
+    def _send(self, target: Target, how: Mapping[str, Any], step: Step) -> dict[str, Any]:
+        """The exchange as it is kept, with what it cost; refused for its rate it is asked again."""
+        asker = self._askers.setdefault(target.name, Asker(target))
+        patience = Patience(target.provider.said.get("retries", {}), self._retries)
+        request, retries, waited = step.exchange.request, 0, 0.0
+        while True:
             if target.signer is not None and how.get("auth", "right") == "right":
-                request = signed(request, target.endpoint, target.signer)
+                request = signed(step.exchange.request, target.endpoint, target.signer)
             came = asker.ask(request)
             if isinstance(came, str):
                 exchange = Exchange(request, None, came)
-            else:
-                status, headers, chunks, ending = came
-                exchange = Exchange(request, read(asked, status, headers, chunks, ending))
-            earlier[name] = Step(name, asked, exchange, body, turn, how.get("expect", "answered"))
-            kept.append({"step": name, **exchange_to_dict(self._redact.exchange(exchange))})
-            if exchange.response is None:
                 break
-        return kept
+            status, headers, chunks, ending = came
+            exchange = Exchange(request, read(step.contract, status, headers, chunks, ending))
+            expected = step.expect
+            if isinstance(expected, Mapping) and step.contract.failures[expected["error"]].status == status:
+                break
+            pause = patience.pause(status, headers, retries, waited)
+            if pause is None:
+                break
+            retries, waited = retries + 1, waited + pause
+            patience.sleep(pause)
+        done = Step(step.name, step.contract, exchange, step.body, step.turn, step.expect)
+        return {
+            **exchange_to_dict(self._redact.exchange(exchange)),
+            "paid": {
+                "model": target.model,
+                "api": step.contract.api,
+                "retries": retries,
+                "waited": round(waited, 3),
+                **self._price(target, how, done),
+            },
+        }
+
+    def _price(self, target: Target, how: Mapping[str, Any], step: Step) -> dict[str, Any]:
+        response = step.exchange.response
+        if step.contract.dialect is None or (response is not None and response.status >= 400):
+            return paid(target, None)
+        usage = next((each.usage for each in step.replies if each.usage is not None), None)
+        if usage is None and self._ledger.limit is not None:
+            # Nobody says what it cost: the books take the most.
+            plain = {key: value for key, value in how.items() if key != "contract"}
+            with suppress(CannotAsk):
+                found = next(bounds(self.specs, step.contract, {step.name: plain}, target))
+                return paid(target, None, found)
+        return paid(target, usage)
+
+    def _step(self, asked: Step, stored: Mapping[str, Any]) -> Step:
+        """The step with what came of it, read again from what is kept."""
+        response = None
+        if stored["response"] is not None:
+            status, headers, chunks = head_of(stored["response"])
+            response = read(asked.contract, status, headers, chunks, stored["response"]["ending"])
+        exchange = Exchange(request_from_dict(stored["request"]), response, stored.get("failure"))
+        return Step(asked.name, asked.contract, exchange, asked.body, asked.turn, asked.expect)
 
     def _steps(
         self, target: Target, contract: Contract, said: Mapping[str, Any], kept: Sequence[Mapping[str, Any]]
@@ -99,15 +208,11 @@ class Run:
         for each in kept:
             how = said[each["step"]]
             asked = self.specs.contracts[how["contract"]] if "contract" in how else contract
-            _, body, turn = build(asked, each["step"], how, target, steps)
-            response = None
-            if each["response"] is not None:
-                status, headers, chunks = head_of(each["response"])
-                response = read(asked, status, headers, chunks, each["response"]["ending"])
-            exchange = Exchange(request_from_dict(each["request"]), response, each.get("failure"))
-            steps[each["step"]] = Step(
-                each["step"], asked, exchange, body, turn, how.get("expect", "answered")
+            request, body, turn = build(asked, each["step"], how, self._at(target, how), steps)
+            step = Step(
+                each["step"], asked, Exchange(request, None), body, turn, how.get("expect", "answered")
             )
+            steps[each["step"]] = self._step(step, each)
         missing = next((name for name in said if name not in steps), None)
         # A step that came to nothing by an outage says so itself when it is judged.
         if missing is not None and not any(
@@ -120,9 +225,10 @@ class Run:
         return steps
 
 
-def _guilty(steps: Mapping[str, Step], found: Finding) -> Step | None:
-    """The step whose request is worth asking again: the last one that was asked."""
-    return list(steps.values())[-1] if steps else None
+def _guilty(steps: Mapping[str, Step], contract: Contract) -> Step | None:
+    """The step whose request is worth asking again: the last one that was asked of the rule's own contract."""
+    own = [step for step in steps.values() if step.contract is contract] or list(steps.values())
+    return own[-1] if own else None
 
 
 def inapplicable(target: Target, contract: Contract, rule: Rule) -> str | None:
