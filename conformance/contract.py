@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -58,6 +59,8 @@ class Rule:
     reality: str | None
     not_checked: str | None
     implied: bool = False
+    since: date | None = None
+    """The day since when it holds: what was recorded before owes it nothing. None: it always did."""
 
     @property
     def name(self) -> str:
@@ -728,7 +731,13 @@ def _rule(contract: str, name: str, said: Mapping[str, Any]) -> Rule:
         also=tuple(said.get("also", ())),
         reality=said.get("reality"),
         not_checked=said.get("not_checked"),
+        since=_day(said["since"]) if "since" in said else None,
     )
+
+
+def _day(said: str) -> date:
+    """The day; of a month its first."""
+    return date.fromisoformat(said if said.count("-") > 1 else f"{said}-01")
 
 
 KINDS = ("providers", "contracts", "shapes", "cards", "guardrails")

@@ -25,6 +25,7 @@ _NEEDS_TRUTH: Mapping[str, tuple[str, str]] = {
     "implied_framing": ("body_bytes", "the bytes"),
     "compact_json": ("body_bytes", "the bytes"),
     "sorted_keys": ("body_bytes", "the bytes"),
+    "echoes": ("request", "the request"),
 }
 """What a recorder has to have kept, for these checks to see what the provider sent."""
 
