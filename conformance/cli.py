@@ -134,7 +134,31 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--reality", choices=["documented", "observed"], help="which reality the embedded mock shows"
     )
-    run.add_argument("--report-dir", metavar="DIR", help="write report.html and report.json there")
+    run.add_argument(
+        "--report-dir",
+        metavar="DIR",
+        help="write report.html, .json and .md, junit.xml, ctrf-report.json and a badge there",
+    )
+    run.add_argument(
+        "--waivers",
+        metavar="FILE",
+        help="rules known to be broken, with owner and last day (default for a named provider: "
+        "conformance-waivers.yaml here, if there is one)",
+    )
+    run.add_argument("--baseline", metavar="RUN", help="an earlier run (report.json or its folder) to compare with")
+    run.add_argument(
+        "--fail-on",
+        choices=["any", "new"],
+        help="new: exit 1 only for what the baseline run kept (default: any)",
+    )
+    run.add_argument("--rules", metavar="NAME", help="only the rules of a frozen set, at the levels it froze")
+    run.add_argument(
+        "--shard", metavar="I/N", help="only the I-th of N parts; no exchange is made in two (see merge)"
+    )
+    _money(run)
+    run.add_argument(
+        "--limits", action="store_true", help="look for context window and output cap too; see `conformance limits`"
+    )
     run.set_defaults(command=_run)
 
     lint = commands.add_parser(
@@ -179,6 +203,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _money(command: argparse.ArgumentParser) -> None:
+    from conformance.amount import read_dollars
+
+    command.add_argument(
+        "--budget",
+        metavar="DOLLARS",
+        type=read_dollars,
+        help="stop below so many dollars, at the prices of the cards; what could cost more is `over budget`",
+    )
+    command.add_argument(
+        "--retries",
+        metavar="N",
+        type=int,
+        help="how often a rate limit is waited for, as the provider's own headers say (default: 2; a mock: 0)",
+    )
+
+
 def _specs(folders: Sequence[str]) -> Specs:
     from conformance.contract import load
     from conformance.target import UsageError
@@ -190,11 +231,14 @@ def _specs(folders: Sequence[str]) -> Specs:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from datetime import UTC, datetime
+
     import pytest
 
     from conformance.plugin import PROMISES
     from conformance.session import Verdict, cases, mock_at, report_folder
     from conformance.target import EMBEDDED, targets
+    from conformance.terms import read_terms
 
     specs = _specs(arguments.specs)
     mock: Mapping[str, Any] | None = None
@@ -208,7 +252,10 @@ def _run(arguments: argparse.Namespace) -> int:
         region=arguments.region,
         mock=mock,
     )
-    cases(asked, specs, arguments.api)
+    terms = {name: getattr(arguments, name) for name in ("waivers", "baseline", "fail_on", "rules", "shard")}
+    today = datetime.now(UTC).date()
+    held = read_terms(specs, provider=arguments.provider, today=today, **terms)
+    held.chosen(cases(asked, specs, arguments.api))
     folder = report_folder(arguments.report_dir) if arguments.report_dir else None
     if arguments.provider != EMBEDDED or arguments.endpoint_url:
         from conformance.ask import probe_url
@@ -232,9 +279,13 @@ def _run(arguments: argparse.Namespace) -> int:
         ("region", arguments.region),
         ("reality", arguments.reality),
         ("report-dir", folder),
+        *((name.replace("_", "-"), value) for name, value in terms.items()),
+        ("budget", arguments.budget),
+        ("retries", arguments.retries),
     ):
-        if value:
+        if value is not None:
             options.append(f"--conformance-{name}={value}")
+    options += ["--conformance-limits"] if arguments.limits else []
     options += [f"--conformance-api={each}" for each in arguments.api or ()]
     verdict = Verdict(specs)
     # The project around us has plugins, options and a configuration: none of them is for this run.

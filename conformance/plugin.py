@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from conformance.amount import read_dollars
+
 PROMISES = Path(__file__).resolve().parent / "suite" / "promises.py"
 """The module of the suite that holds its test functions."""
 
@@ -54,7 +56,33 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=["documented", "observed"],
         help="which reality the embedded mock shows",
     )
-    group.addoption("--conformance-report-dir", metavar="DIR", help="where report.json and report.html go")
+    group.addoption("--conformance-report-dir", metavar="DIR", help="where report.json, report.html and others go")
+    group.addoption("--conformance-waivers", metavar="FILE", help="rules that are known to be broken")
+    group.addoption("--conformance-baseline", metavar="RUN", help="an earlier run to compare with")
+    group.addoption(
+        "--conformance-fail-on",
+        choices=["any", "new"],
+        help="new: fail for what the baseline run kept, and for nothing else",
+    )
+    group.addoption("--conformance-rules", metavar="NAME", help="only the rules of a frozen set, at its levels")
+    group.addoption("--conformance-shard", metavar="I/N", help="only the I-th of N parts; no exchange is in two")
+    group.addoption(
+        "--conformance-budget",
+        metavar="DOLLARS",
+        type=read_dollars,
+        help="what asking may cost at the prices of the cards; what could cost more is over budget",
+    )
+    group.addoption(
+        "--conformance-retries",
+        metavar="N",
+        type=int,
+        help="how often a rate limit is waited for (2; a mock: 0)",
+    )
+    group.addoption(
+        "--conformance-limits",
+        action="store_true",
+        help="look for context window and output cap of every card too; see `conformance limits`",
+    )
     group.addoption(
         "--conformance-auth",
         choices=["strict", "lenient", "off"],

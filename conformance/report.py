@@ -319,8 +319,8 @@ def matrix(document: Mapping[str, Any], width: int, color: bool) -> list[str]:
             whole = f"{title}  {target['endpoint']}"
             rows.append(whole if len(whole) <= width else _cut(title, width))
             for api, found in groups[target["name"]].items():
-                rows.append((f"  {api}", _cells(found)))
-    rows.append(("all", _cells(findings)))
+                rows.append((f"  {api}", _areas(found)))
+    rows.append(("all", _areas(findings)))
     wide = _columns(rows, AREAS)
     names: tuple[str, ...] = AREAS
     if sum(wide) > width:
@@ -341,14 +341,54 @@ def matrix(document: Mapping[str, Any], width: int, color: bool) -> list[str]:
         ]
         lines.append("".join([_cut_inside(label, wide[0]).ljust(wide[0]), *painted]).rstrip())
     lines += ["", *_legend(_Cell(findings), width, color), "", *_contradictions(document, width)]
+    lines += _terms(document, width)
     silent = len(document["not_checked"])
     if silent:
         lines.append(f"{_count(silent, 'statement')} not checked (reasons in the report)")
-    lines.append(_verdict(document, color))
+    lines.append(verdict(document, color))
     return lines
 
 
-def _cells(findings: Sequence[Mapping[str, Any]]) -> list[_Cell]:
+def cells(findings: Sequence[Mapping[str, Any]], areas: Sequence[str] = AREAS) -> list[str]:
+    """A row of the matrix as the terminal shows it: `12`, `3 X1`, `-`, or nothing for what has no rule."""
+    return [_Cell(each for each in findings if each["area"] == area).text for area in areas]
+
+
+def seconds_of(document: Mapping[str, Any]) -> list[float]:
+    """For each finding, the seconds of the exchanges that it was the first to need."""
+    seen: set[str] = set()
+    spent = []
+    for finding in document["findings"]:
+        fresh = [each for each in finding["evidence"] if each not in seen]
+        seen.update(fresh)
+        spent.append(sum(_seconds(document, each) for each in fresh))
+    return spent
+
+
+def _seconds(document: Mapping[str, Any], evidence: str) -> float:
+    address, _, name = evidence.rpartition("#")
+    step = next((each for each in document["exchanges"].get(address, ()) if each["step"] == name), None)
+    response = step["response"] if step is not None else None
+    chunks = response["chunks"] if response is not None else ()
+    return float(chunks[-1]["at"] or 0.0) if chunks else 0.0
+
+
+def _terms(document: Mapping[str, Any], width: int) -> Iterator[str]:
+    """What the run was held to beside its contracts, and what of that fails it."""
+    waivers = Counter(each["state"] for each in document.get("waivers", ()))
+    if waivers:
+        yield "waivers: " + ", ".join(f"{number} {state}" for state, number in sorted(waivers.items()))
+    ruleset = document.get("ruleset")
+    if ruleset is not None:
+        dropped = ruleset["dropped"]
+        told_of = f"rules frozen as {ruleset['name']} on {ruleset['frozen']}"
+        yield f"{told_of}: {_count(len(dropped), 'rule')} not judged (reasons in the report)" if dropped else told_of
+        changed = [each for each in dropped if not each["why"].startswith("newer")]
+        yield from (_cut(f"  {each['rule']}: {each['why']}", width) for each in changed)
+    yield from document["problems"]
+
+
+def _areas(findings: Sequence[Mapping[str, Any]]) -> list[_Cell]:
     return [_Cell(each for each in findings if each["area"] == area) for area in AREAS]
 
 
@@ -379,7 +419,8 @@ def _legend(all_cells: _Cell, width: int, color: bool) -> Iterator[str]:
     yield line
 
 
-def _verdict(document: Mapping[str, Any], color: bool) -> str:
+def verdict(document: Mapping[str, Any], color: bool = False) -> str:
+    """The last line of a run: `not conformant: 613 kept, 1 broken; 120 requests in 4.2 s`."""
     counts = Counter(shown(each) for each in document["findings"])
     words = ", ".join(
         _count(counts[word], "warning") if word == "warning" else f"{counts[word]} {word}"
@@ -515,7 +556,7 @@ def html(document: Mapping[str, Any]) -> str:
         "title": escape(f"{document['verdict']}: {', '.join(each['title'] for each in document['targets'])}"),
         "policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{its_digest}'; base-uri 'none'",
         "style": style,
-        "verdict": escape(_verdict(document, color=False)),
+        "verdict": escape(verdict(document, color=False)),
         "data": _embedded(data),
         "script": script,
     }
@@ -604,9 +645,12 @@ _READERS: dict[str, tuple[Any, Any]] = {
 
 
 def write(document: Mapping[str, Any], folder: Path) -> None:
-    """Writes report.json and report.html; whoever reads them sees the old file or the whole new one."""
+    """Writes every file of a report; whoever reads one sees the old file or the whole new one."""
+    from conformance.formats import FORMATS
+
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (("report.json", dump_json(document)), ("report.html", html(document))):
+    texts = [(name, render(document)) for name, render in FORMATS.values()]
+    for name, text in texts:
         new = folder / f".{name}.{os.getpid()}.new"
         new.write_text(text, encoding="utf-8", newline="\n")
         new.replace(folder / name)

@@ -13,7 +13,6 @@ import time
 import traceback
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
@@ -22,7 +21,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from conformance.contract import Contract, Rule, Specs, load
+from conformance.contract import Contract, Specs, load
 from conformance.document import SpecError
 from conformance.finding import MEANING, Finding, exit_code
 from conformance.plugin import SHARED
@@ -30,6 +29,10 @@ from conformance.run import Run
 from conformance.shapes import ABSENT, Mismatch
 from conformance.suite import ShouldWarning
 from conformance.target import EMBEDDED, Target, UsageError, targets
+from conformance.terms import Case, read_terms
+
+PATIENT = 2
+"""How often a real provider is asked again that refuses for its rate."""
 
 SPECS = pytest.StashKey[Specs]()
 """The specs of this run, where somebody has loaded them already."""
@@ -61,19 +64,6 @@ class _Refusal:
         raise self.error
 
 
-@dataclass(frozen=True)
-class Case:
-    """One rule at one target, as one pytest item."""
-
-    target: Target
-    contract: Contract
-    rule: Rule
-
-    @property
-    def id(self) -> str:
-        return f"{self.contract.id}:{self.rule.id}"
-
-
 def cases(asked: Sequence[Target], specs: Specs, globs: Sequence[str] | None) -> list[Case]:
     """Every rule to look at, of the contracts whose name or API a glob matches; None: of all.
 
@@ -103,10 +93,12 @@ def report_folder(wanted: str) -> Path:
 
     Raises UsageError if it cannot be written to.
     """
+    from conformance.formats import FILES
+
     folder = Path(wanted).resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("report.json", "report.html"):
+        for name in FILES:
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"--report-dir: expected a folder to write to, got {wanted}: {error}") from error
@@ -130,6 +122,12 @@ class Session:
         self._expected: set[str] = set()
         self._embedded: Any = None
         self._run: Run | None = None
+        self.terms = read_terms(
+            self.specs,
+            provider=self.option("provider") or EMBEDDED,
+            today=self.started.date(),
+            **{name: self.option(name) for name in ("waivers", "baseline", "fail_on", "rules", "shard")},
+        )
         try:
             self._choose(self._find_mock())
             self.folder = self._exchanges()
@@ -174,19 +172,26 @@ class Session:
             region=self.option("region"),
             mock=mock,
         )
-        self.cases = cases(self.targets, self.specs, self.option("api"))
+        self.cases = self.terms.chosen(cases(self.targets, self.specs, self.option("api")))
         self._by_id = {case.id: case for case in self.cases}
 
     def judge(self, case: Case) -> Finding:
         """What became of the case's rule; kept for the report. What we raise ourselves is a suite error."""
         if self._run is None:
-            self._run = Run(self.specs, self.targets, self.folder)
+            self._run = Run(
+                self.specs,
+                self.targets,
+                self.folder,
+                budget=self.option("budget"),
+                retries=self.retries,
+            )
         try:
             finding = self._run.judge(case.target, case.contract, case.rule)
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(place.filename).name}:{place.lineno}, in {place.name}"
             finding = Finding(case.rule, "suite error", f"{type(error).__name__}: {error} ({where})")
+        finding = self.terms.applied(finding, case)
         self.findings[case.id] = case, finding
         return finding
 
@@ -209,6 +214,8 @@ class Session:
             "mismatches": mismatches,
             "evidence": list(finding.evidence),
             "again": finding.again,
+            "excused": finding.excused,
+            "accused": finding.accused,
             "mock": mock,
         }
 
@@ -230,6 +237,8 @@ class Session:
                 tuple(mismatches),
                 tuple(said["evidence"]),
                 said["again"],
+                said["excused"],
+                said["accused"],
             ),
         )
 
@@ -256,23 +265,43 @@ class Session:
             path.stem: json.loads(path.read_text(encoding="utf-8"))
             for path in sorted(self.folder.glob("*.json"))
         }
+        found = [(case.target, case.contract, finding) for case, finding in self.findings.values()]
         document = report.document(
-            [(case.target, case.contract, finding) for case, finding in self.findings.values()],
+            found,
             self.specs,
             self.targets,
             started=self.started,
             seconds=time.monotonic() - self._clock,
             exchanges=exchanges,
-            requests=sum(len(steps) for steps in exchanges.values()),
+            requests=sum("paid" in step for steps in exchanges.values() for step in steps),
+            selection=self.selection,
+            problems=self.terms.waivers.problems(),
+            sections=self.terms.sections(found, self.specs),
         )
         if self.report_folder is not None:
             report.write(document, self.report_folder)
         return document
 
     @property
+    def selection(self) -> dict[str, Any]:
+        """What was asked for, without what was not given."""
+        names = ("endpoint_url", "model", "region", "api", "reality", "shard")
+        given = {name: self.option(name) for name in names}
+        rules = self.terms.ruleset
+        given |= {"provider": self.option("provider") or EMBEDDED, "rules": rules and rules.name}
+        return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def retries(self) -> int:
+        """How often a request that was refused for its rate is asked again; a mock means what it refuses."""
+        wanted: int | None = self.option("retries")
+        return wanted if wanted is not None else 0 if self.mock is not None else PATIENT
+
+    @property
     def exit_code(self) -> int:
         """What `conformance run` exits with."""
-        return exit_code([finding for _, finding in self.findings.values()])
+        problems = self.terms.waivers.problems()
+        return exit_code([finding for _, finding in self.findings.values()], problems)
 
     def close(self) -> None:
         """Ends connections and the embedded mock, and removes what was temporary."""
@@ -363,6 +392,8 @@ class _Item:
     def __call__(self) -> None:
         __tracebackhide__ = True
         finding = self.session.judge(self.case)
+        if finding.excused:
+            pytest.xfail(finding.excused)
         if MEANING[finding.word].pytest == "skipped":
             pytest.skip(finding.reason)
         if finding.warns:

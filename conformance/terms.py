@@ -1,0 +1,136 @@
+"""What a run is held to beside its contracts: waivers, a baseline, a frozen rule set, a shard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from conformance.contract import Contract, Rule, Specs
+from conformance.diff import was_kept
+from conformance.finding import Finding
+from conformance.rulesets import RuleSet, find
+from conformance.stored import read_run
+from conformance.target import EMBEDDED, Target, UsageError
+from conformance.waivers import DEFAULT, Waivers, read_waivers
+
+
+@dataclass(frozen=True)
+class Case:
+    """One rule at one target, as one pytest item."""
+
+    target: Target
+    contract: Contract
+    rule: Rule
+
+    @property
+    def id(self) -> str:
+        return f"{self.contract.id}:{self.rule.id}"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What `--waivers`, `--baseline`, `--fail-on`, `--rules` and `--shard` mean."""
+
+    waivers: Waivers
+    baseline: Mapping[str, Any] | None
+    fail_on_new: bool
+    ruleset: RuleSet | None
+    shard: tuple[int, int] | None
+
+    def chosen(self, cases: Sequence[Case]) -> list[Case]:
+        """The cases of the rule set, at its levels, that fall into the shard.
+
+        A shard takes whole probes, in turns, so that no exchange is made in two of them.
+        Raises UsageError where nothing would be left: a run that asks nothing is not green.
+        """
+        left = list(cases)
+        if self.ruleset is not None:
+            levels = [(case, self.ruleset.level(case.contract, case.rule)) for case in left]
+            left = [
+                replace(case, rule=replace(case.rule, level=level))
+                for case, level in levels
+                if level is not None
+            ]
+            if not left:
+                raise UsageError(f"--rules: none of these contracts has a rule of {self.ruleset.name}")
+        if self.shard is not None:
+            index, number = self.shard
+            probes = list(dict.fromkeys(_probe(case) for case in left))
+            if index > len(probes):
+                raise UsageError(f"--shard: expected at most {len(probes)} shards, one for each probe, got {number}")
+            own = set(probes[index - 1 :: number])
+            left = [case for case in left if _probe(case) in own]
+        return left
+
+    def applied(self, finding: Finding, case: Case) -> Finding:
+        """The finding, excused or accused as the waivers and the baseline say."""
+        finding = self.waivers.applied(finding, case.target, case.contract)
+        if self.baseline is None or not self.fail_on_new or finding.accused or finding.exit != 1:
+            return finding
+        if (case.target.name, case.contract.id, case.rule.id) in was_kept(self.baseline):
+            return finding
+        return replace(finding, excused=f"the baseline run of {self.baseline['started']} did not keep it either")
+
+    def sections(self, found: Iterable[tuple[Target, Contract, Finding]], specs: Specs) -> dict[str, Any]:
+        """What the run's document says of waivers, rule set and baseline; nothing of what was not given."""
+        said: dict[str, Any] = {}
+        kept = list(found)
+        if self.waivers.entries:
+            said["waivers"] = self.waivers.section(kept)
+        if self.ruleset is not None:
+            providers = {target.provider.id for target, _, _ in kept}
+            contracts = [contract for name in sorted(providers) for contract in specs.of(name)]
+            said["ruleset"] = {
+                "name": self.ruleset.name,
+                "frozen": self.ruleset.frozen,
+                "dropped": [{"rule": rule, "why": why} for rule, why in self.ruleset.dropped(contracts)],
+            }
+        if self.baseline is not None:
+            said["baseline"] = {name: self.baseline[name] for name in ("started", "version", "specs")}
+        return said
+
+
+def _probe(case: Case) -> tuple[str, str, str | None]:
+    return case.target.name, case.contract.id, case.rule.probe
+
+
+def read_terms(
+    specs: Specs,
+    *,
+    provider: str,
+    waivers: str | None,
+    baseline: str | None,
+    fail_on: str | None,
+    rules: str | None,
+    shard: str | None,
+    today: date,
+) -> Terms:
+    """The terms that the options mean.
+
+    Without `waivers` the file conformance-waivers.yaml of the working folder counts, if there is one and a
+    provider was named: what a provider is known to break, a mock keeps. Raises UsageError and SpecError.
+    """
+    if fail_on == "new" and baseline is None:
+        raise UsageError("--fail-on new: expected --baseline RUN beside it, to say what is new")
+    file = Path(waivers) if waivers else Path(DEFAULT)
+    if waivers and not file.is_file():
+        raise UsageError(f"--waivers: expected a file, got {waivers}: there is none")
+    wanted = waivers or (provider != EMBEDDED and file.is_file())
+    return Terms(
+        read_waivers(file, specs, today) if wanted else Waivers(),
+        None if baseline is None else read_run(baseline),
+        fail_on == "new",
+        None if rules is None else find(specs, rules),
+        None if shard is None else _shard(shard),
+    )
+
+
+def _shard(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([0-9]+)/([0-9]+)", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise UsageError(f"--shard: expected I/N with 1 <= I <= N, such as 1/3, got {text!r}")
+    return int(found[1]), int(found[2])
