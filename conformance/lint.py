@@ -35,12 +35,13 @@ CONDITIONS: Mapping[str, tuple[str, ...]] = {
     "headers": ("request-headers",),
     "shape": ("request-shape", "path-parameter"),
     "model": ("unknown-model", "missing-model"),
-    "api": ("model-lacks-api", "profile-needed", "legacy-model"),
+    "api": ("model-lacks-api", "profile-needed", "legacy-model", "unspoken-body"),
     "region": ("region-not-offered",),
     "tier": ("tier-not-offered",),
     "features": ("prompt-caching-not-offered",),
+    "guardrail": ("unknown-guardrail",),
     "modality": ("input-modality",),
-    "media": ("media-unreadable",),
+    "media": ("media-unreadable", "media-limit", "media-format", "s3-not-offered"),
     "tools": ("tool-ids-mismatch", "tools-not-offered"),
     "cap": ("output-cap-exceeded",),
     "context": ("context-overflow",),
@@ -74,6 +75,7 @@ UNCHECKED = (
     *("unknown-path", "wrong-method", "broken-schema", "unknown-tool"),
     *("socket-transport", "socket-session", "socket-handshake", "socket-request", "socket-protocol"),
     *("socket-too-large", "no-token-yet"),
+    *("unknown-job", "token-conflict", "bad-page"),
 )
 """Conditions that need no check: nobody serves the path, or the model cannot do what is asked."""
 
@@ -337,7 +339,8 @@ def _rivals(specs: Specs, contract: Contract) -> Iterator[str]:
         if other.id == contract.id:
             return
         shared = {path for path in contract.request["paths"] if path in other.request["paths"]}
-        if shared and other.method == contract.method and other.when is None and contract.when is None:
+        same = other.request.get("models") == contract.request.get("models")
+        if shared and same and other.method == contract.method and other.when is None and contract.when is None:
             text = f"{contract.method} {min(shared)} is {other.id} too: one of them needs request.when"
             yield _in(contract, "/request", text)
 

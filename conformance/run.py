@@ -239,6 +239,8 @@ def inapplicable(target: Target, contract: Contract, rule: Rule) -> str | None:
     if rule.reality not in (None, reality):
         return f"the rule is of the {rule.reality} reality, the target shows the {reality} one"
     offer = f"api:{contract.offer}"
+    if card and target.provider.id in card.ids and not contract.speaks(card.ids[target.provider.id]):
+        return f"{contract.id} has not the form of bodies for {card.name}"
     if (
         contract.offer
         and card

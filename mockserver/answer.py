@@ -26,11 +26,12 @@ from conformance.breakage import (
     broken_turn,
     broken_wire,
     implied,
+    varied,
     with_headers,
     without,
 )
 from conformance.contract import Card, Contract, Failure, Provider, Specs, fill
-from conformance.dialects import Context, dialect
+from conformance.dialects import Context, Guard, dialect
 from conformance.exchange import Headers, Request, Response
 from conformance.framing import dump, encode, encode_event, named
 from conformance.judge import judge_request
@@ -53,10 +54,13 @@ from mockserver.effects import (
     Stall,
     State,
     Store,
+    Tally,
     Upgrade,
 )
+from mockserver.guarding import Guarding
 from mockserver.journal import Entry, summary
 from mockserver.memory import Memory
+from mockserver.metering import amounts, told
 from mockserver.origins import leave, readable
 from mockserver.quota import MICROCENTS, Counted, counted, price, refuse_unknown
 from mockserver.route import Route, choose, closest, route
@@ -196,6 +200,7 @@ class _Answering:
         self.profile: str | None = None
         self.turn: Turn | None = None
         self.history: list[Any] = []
+        self.guarding: Guarding | None = None
         self.entered: list[tuple[str, int]] = []
         self.reserved: tuple[str, float, float] | None = None
         self.cap_left: int | None = None
@@ -211,7 +216,7 @@ class _Answering:
         if self.request.method == "OPTIONS" and "preflight" in self.provider.said:
             yield from self._preflight()
             return
-        chosen = choose(self.routed, self.body)
+        chosen = choose(self.routed, self.body, self._speaks)
         if chosen is None:
             self._prepare_breakage()
             condition = "wrong-method" if self.routed.others else "unknown-path"
@@ -239,6 +244,12 @@ class _Answering:
             yield from self._settle(None)
             for quota, limit in self.entered:
                 yield Enter(self.routed.space, quota, limit, leave=True)
+
+    def _speaks(self, contract: Contract, parameters: Mapping[str, str]) -> bool:
+        """Whether the contract has the form of the bodies for the model that the path names."""
+        where = contract.model_at or {}
+        card, _ = self.specs.named(self.provider, parameters.get(where.get("path", ""), ""))
+        return card is None or contract.speaks(card.id_at(self.provider))
 
     def _parse(self) -> None:
         if not self.request.body:
@@ -392,6 +403,9 @@ class _Answering:
             return Refusal("profile-needed", {"model": self.model})
         if self.card.offers("legacy", self.mock.reality):
             return Refusal("legacy-model", {"model": self.model})
+        if not contract.speaks(self.card.id_at(self.provider)):
+            got = f"{contract.id} has not the form of bodies for {self.model}; ask it by another API"
+            return Refusal("unspoken-body", {"got": got})
         return None
 
     @property
@@ -433,9 +447,24 @@ class _Answering:
     def features(self) -> Check:
         yield from ()
         turn = self._read_turn()
-        blocks = turn.extras.get("blocks", ())
-        if "cachePoint" in blocks and self.card is not None and self.card.offers("prompt_caching") is False:
+        blocks = set(turn.extras.get("blocks", ()))
+        cached = blocks & set(self._contract.request.get("cache_blocks", ()))
+        if cached and self.card is not None and self.card.offers("prompt_caching") is False:
             return Refusal("prompt-caching-not-offered", {"model": self.model})
+        return None
+
+    def guardrail(self) -> Check:
+        """The guardrail that the request names, if it names one."""
+        from mockserver.guarding import Unknown, named
+
+        yield from ()
+        region = self._values({})["region"]
+        try:
+            self.guarding = named(
+                self.specs, self._contract, self.request, self.body, region, self.latency_ms
+            )
+        except Unknown as error:
+            return Refusal("unknown-guardrail", {"got": str(error)})
         return None
 
     def modality(self) -> Check:
@@ -452,6 +481,9 @@ class _Answering:
         from mockserver.vision import UnreadableMedia, look
 
         yield from ()
+        beyond = self._beyond_media()
+        if beyond is not None:
+            return beyond
         opened = {"image": look, "audio": hear}
         for part in _media(self._read_turn()):
             if part.kind in opened and part.url is None:
@@ -460,6 +492,16 @@ class _Answering:
                 except UnreadableMedia as error:
                     return Refusal("media-unreadable", {"modality": part.kind, "got": str(error)})
         return None
+
+    def _beyond_media(self) -> Refusal | None:
+        """The first block above one of the contract's limits."""
+        from mockserver.limits import beyond
+
+        limits = self._contract.request.get("media")
+        if not limits or self.card is None:
+            return None
+        found = beyond(self._read_turn(), limits, self.card.id_at(self.provider))
+        return None if found is None else Refusal(*found)
 
     def tools(self) -> Check:
         yield from ()
@@ -591,7 +633,11 @@ class _Answering:
         return where is not None and any(value is True for _, value in select(self.body, where))
 
     def _settle(self, usage: Usage | None) -> Generator[Any, Any, None]:
-        """Pays what was used out of what was set aside, and gives the rest back."""
+        """Counts what was used, pays it out of what was set aside, and gives the rest back."""
+        meters = self._contract.response.get("meters")
+        if meters is not None and usage is not None and self.card is not None:
+            served = self.card.said.get("served_as", {})
+            yield Tally(self.routed.space, self._meter, amounts(meters, served, usage, self._prices()))
         if self.reserved is None:
             return
         name, cost, budget = self.reserved
@@ -602,6 +648,18 @@ class _Answering:
             # A scripted answer may be longer than what was left for it: then nothing is left.
             yield Spend(self.routed.space, name, used - cost - missing, budget, None, self.now)
 
+    @property
+    def _meter(self) -> str:
+        return f"{self.principal.name}|{self.provider.id}"
+
+    def _metered(self, said: Mapping[str, Any]) -> Generator[Any, Any, dict[str, Any]]:
+        """What this account used, and what it may use."""
+        counts = yield Tally(self.routed.space, self._meter, {})
+        budgets = [
+            each.limit * MICROCENTS for each in (yield from self._counted()) if each.counts == "cost"
+        ]
+        return told(counts, min(budgets, default=said["allowance"]))
+
     def _max_output(self) -> int | None:
         return self.card.value("max_output", self.mock.reality) if self.card else None
 
@@ -610,7 +668,7 @@ class _Answering:
     def _answer(self) -> Answer:
         contract = self._contract
         step: Step | None = None
-        if contract.dialect is not None:
+        if contract.dialect is not None or "does" in contract.response:
             step = yield Script(self.routed.space)
         if step is None:
             for exchange in contract.exchanges.values():
@@ -620,7 +678,7 @@ class _Answering:
         if contract.response.get("made_by") is not None:
             yield from self._make(**contract.response["made_by"])
             return
-        if contract.dialect is None:
+        if contract.dialect is None and step is None:
             yield from self._state_nothing()
             return
         unfit = None if step is None else self._unfit(step)
@@ -628,22 +686,25 @@ class _Answering:
             yield from self._sorry(str(step), unfit)
             return
         failure = contract.failures[step.fail] if step is not None and step.fail is not None else None
+        if step is not None and failure is not None and failure.untold and step.after_events is not None:
+            # What fails at the vendor is not told: the answer ends where it was, as if that were its end.
+            step, failure = step.ending_early(self._read_turn()), None
         if step is not None and failure is not None and step.after_events is None:
             yield from self._fail(failure, self._as_if(failure), "script", f"scripted {step}")
             return
         from mockserver.model import BrokenSchema, UnknownTool
 
         try:
-            replies = self._think(step)
+            replies, guard = self._guarded(step)
         except (BrokenSchema, UnknownTool) as error:
             condition = "broken-schema" if isinstance(error, BrokenSchema) else "unknown-tool"
             yield from self._refuse(
                 Refusal(condition, {"got": str(error), "expected": "a tool on offer and a JSON Schema"})
             )
             return
-        response = self._render(replies)
+        response = self._render(replies, guard)
         yield from self._settle(replies[0].usage)
-        if contract.dialect == "responses":
+        if contract.response.get("remember"):
             yield from self._remember(response)
         if failure is None:
             yield from self._send(response, step=step)
@@ -657,12 +718,13 @@ class _Answering:
         if step.after_events is not None and not contract.streams:
             return f"{contract.id} is no stream"
         if step.fail is None:
-            return None
+            return None if contract.dialect is not None else f"{contract.id} is no answer of a model"
         known = contract.failures
         if step.fail not in known:
             return f"{contract.id} has no error for {step.fail!r}; it has: {', '.join(sorted(known))}"
-        if step.after_events is not None and known[step.fail].in_stream is None:
-            inside = sorted(name for name, each in known.items() if each.in_stream)
+        failure = known[step.fail]
+        if step.after_events is not None and failure.in_stream is None and not failure.untold:
+            inside = sorted(name for name, each in known.items() if each.in_stream or each.untold)
             return (
                 f"{contract.id} has no {step.fail!r} inside a stream; it has: {', '.join(inside) or 'none'}"
             )
@@ -670,7 +732,7 @@ class _Answering:
 
     def _as_if(self, failure: Failure) -> Mapping[str, Any]:
         """What fills the text of an error that was scripted: as if this request had been wrong in that way."""
-        prompt = tokens.count(self._read_turn())
+        prompt = tokens.count(self._read_turn()) if self._contract.dialect is not None else 0
         conditions = {each["condition"] for each in failure.when}
         limit: int | None = self._max_output()
         if "context-overflow" in conditions and self.card is not None:
@@ -733,9 +795,9 @@ class _Answering:
         made: dict[str, Any] = {}
         for where, kind in exchange.get("varies", {}).items():
             response = self._vary(response, where, kind, made)
-        if self.reserved is not None:
+        if self.reserved is not None or self._contract.response.get("meters"):
             yield from self._settle(self._usage_in(response))
-        if self._contract.dialect == "responses":
+        if self._contract.response.get("remember"):
             yield from self._remember(response)
         yield from self._send(response)
 
@@ -771,6 +833,18 @@ class _Answering:
         )
         return self.ids.token(len(text), alphabet)
 
+    def _guarded(self, step: Step | None) -> tuple[list[Reply], Guard | None]:
+        """The replies as a guardrail lets them through, and what it did; without one just the replies."""
+        guarding = self.guarding
+        if guarding is None:
+            return self._think(step), None
+        found = guarding.prompt(self._read_turn())
+        if found.blocked:
+            return [guarding.refusal()], guarding.told(found, None)
+        self.turn = guarding.masked_prompt(self._read_turn(), found)
+        made = [guarding.answer(self._read_turn(), each) for each in self._think(step)]
+        return [reply for reply, _ in made], guarding.told(found, made[0][1])
+
     def _think(self, step: Step | None) -> list[Reply]:
         from mockserver.model import Ability, reply
         from mockserver.vision import UnreadableMedia
@@ -793,14 +867,16 @@ class _Answering:
             except UnreadableMedia:
                 seen = without(turn, "image", "audio")
                 replies = list(reply(seen, seed, ability))
-        return [broken_reply(each, self.operations) for each in replies]
+        sent = f"{[name for name, _ in self.request.headers]} {self.request.body!r}"
+        operations = varied(self.operations, sent, self.request_id)
+        return [broken_reply(each, operations) for each in replies]
 
     def _model_seed(self) -> int:
         turn = self._read_turn()
         base = turn.seed if turn.seed is not None else self.mock.seed or 0
         return int.from_bytes(hashlib.sha256(f"{base}".encode()).digest()[:4], "big")
 
-    def _render(self, replies: Sequence[Reply]) -> Response:
+    def _render(self, replies: Sequence[Reply], guard: Guard | None = None) -> Response:
         contract = self._contract
         speak = dialect(contract.dialect or "")
         turn = self._read_turn()
@@ -814,6 +890,7 @@ class _Answering:
             split=tokens.split,
             served=self._served(),
             prices=self._prices(),
+            guard=guard,
         )
         usage = replies[0].usage
         headers = self._headers(
@@ -860,7 +937,33 @@ class _Answering:
         """An operation without a model: a fixed answer, or a list made from the cards."""
         said = self._contract.response
         values = self._values({})
-        if said.get("listing"):
+        if "does" in said:
+            from mockserver.operations import OPERATIONS, Asked, Denied, NoReader
+
+            asked = Asked(
+                self.specs,
+                self.provider,
+                self._contract,
+                self.body,
+                self.parameters,
+                self._contract.read_query(self.request.target),
+                self.now,
+                self.ids,
+                values["region"],
+                self.routed.space,
+                self.principal.name,
+                None if self.card is None else self.card.id_at(self.provider),
+                self.latency_ms,
+            )
+            try:
+                body = yield from OPERATIONS[said["does"]](asked)
+            except NoReader as error:
+                yield from self._sorry("unspoken-body", str(error))
+                return
+            if isinstance(body, Denied):
+                yield from self._refuse(Refusal(body.condition, body.details))
+                return
+        elif said.get("listing"):
             from mockserver.listing import BadToken, NoSuchEntry, listed
 
             try:
@@ -881,6 +984,8 @@ class _Answering:
                 yield from self._refuse(Refusal("request-shape", details))
                 return
         else:
+            if said.get("metering"):
+                values |= yield from self._metered(said["metering"])
             body = fill(said.get("answer"), values)
         headers = self._headers(said.get("content_type"), {})
         yield from self._send(Response(said["status"], headers, (), body=body))
@@ -901,7 +1006,7 @@ class _Answering:
                 if self.mock.library is None:
                     yield from self._sorry("no-library", fill(settings["missing"], self._values({})))
                     return
-                body = pages.library(self.mock.library, settings)
+                body = pages.library(self.mock.library, settings, self.request)
             case "sign-in":
                 body = pages.sign_in(self.mock.credentials.puter_tokens, settings)
             case "token-left":
@@ -959,12 +1064,15 @@ class _Answering:
         return str(said["token"]) if isinstance(found, Refused) else None
 
     def _values(self, more: Mapping[str, Any]) -> dict[str, Any]:
+        served = self._served()
         return {
             "request_id": self.request_id,
             "date": formatdate(self.now, usegmt=True),
             "now": int(self.now),
             "latency_ms": self.latency_ms,
             "model": self.model or "",
+            "served_by": served.get("service", ""),
+            "served_model": served.get("model", ""),
             "path": self.routed.path,
             "region": self.region or (self.provider.said.get("region") or {}).get("default", ""),
             "origin": self.request.header("origin") or "*",
@@ -1010,6 +1118,9 @@ class _Answering:
     # Refusals
 
     def _refuse(self, refusal: Refusal) -> Answer:
+        if refusal.condition == "unspoken-body":
+            yield from self._sorry(refusal.condition, refusal.details["got"])
+            return
         failures = (self.contract or self.provider).failures
         failure = find_failure(failures, refusal, self.routed.path, self.mock.reality)
         if failure is None and refusal.condition in _BODILY:
@@ -1062,9 +1173,10 @@ class _Answering:
         yield Head(501, (*headers, (ERROR, _ascii(text)), *readable(self.request)), len(body))
         yield Send(body)
 
-    def _failure_in_stream(self, contract: Contract, said: Mapping[str, Any]) -> bytes:
+    def _failure_in_stream(self, contract: Contract, said: Mapping[str, Any]) -> list[bytes]:
         data = fill(said["data"], self._values({}))
-        return encode_event(contract, named(contract, said.get("name"), data), said.get("kind", "event"))
+        event = encode_event(contract, named(contract, said.get("name"), data), said.get("kind", "event"))
+        return [event, *(encode(contract, ()) if said.get("done") else ())]
 
     def _preflight(self) -> Answer:
         """What a browser asks before it asks; the journal has the request that follows."""
@@ -1139,7 +1251,7 @@ class _Answering:
                 pieces = pieces[: step.after_events]
                 if failure is None or failure.in_stream is None:
                     return pieces, "cut"
-                return [*pieces, self._failure_in_stream(contract, failure.in_stream)], None
+                return [*pieces, *self._failure_in_stream(contract, failure.in_stream)], None
         elif isinstance(response.body, str) and not (response.header("content-type") or "").startswith(
             "application/json"
         ):
@@ -1169,6 +1281,7 @@ _CHECKS = {
     "region": _Answering.in_region,
     "tier": _Answering.tier,
     "features": _Answering.features,
+    "guardrail": _Answering.guardrail,
     "modality": _Answering.modality,
     "media": _Answering.media,
     "tools": _Answering.tools,

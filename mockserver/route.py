@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,15 +60,21 @@ def route(specs: Specs, request: Request, space: str = "") -> Route:
     )
 
 
-def choose(routed: Route, body: Any) -> tuple[Contract, Mapping[str, str]] | None:
-    """Of the operations at one path the one whose `when` fits the body; else the one without."""
+def choose(
+    routed: Route, body: Any, speaks: Callable[[Contract, Mapping[str, str]], bool] = lambda *_: True
+) -> tuple[Contract, Mapping[str, str]] | None:
+    """Of the operations at one path the one whose `when` fits the body; else the one without.
+
+    Those that do not have the form of the model's bodies count only where none has it.
+    """
     plain = None
-    for contract, parameters in routed.contracts:
+    spoken = [each for each in routed.contracts if speaks(*each)]
+    for contract, parameters in spoken or routed.contracts:
         if contract.when is None:
             plain = plain or (contract, parameters)
         elif contract.when.fits(body):
             return contract, parameters
-    return plain or next(iter(routed.contracts), None)
+    return plain or next(iter(spoken or routed.contracts), None)
 
 
 def closest(specs: Specs, path: str) -> list[str]:

@@ -45,6 +45,20 @@ class Ids(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """What a guardrail made of a request and its answer."""
+
+    blocked: bool
+    """Whether its own words stand in place of the model's answer."""
+    masked: bool
+    input: Mapping[str, Any] | None = None
+    """What it found in the request, and in the answer; both None if the caller wants no trace."""
+    output: Mapping[str, Any] | None = None
+    name: str = ""
+    """Its id."""
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What an answer needs beside the request and the reply."""
 
@@ -60,6 +74,8 @@ class Context:
     """Cuts text into the pieces that a stream sends one by one."""
     served: Mapping[str, str] = field(default_factory=dict)
     """Who serves the model, as its card says: `service` and `model`."""
+    guard: Guard | None = None
+    """What a guardrail did; None where the request named none."""
     prices: Mapping[str, float] = field(default_factory=dict)
     """US dollars per million tokens of `input` and of `output`; empty for a model without prices."""
 
