@@ -40,7 +40,7 @@ def listed(
     entries = [
         entry
         for each in _values(specs, provider, listing, values, region, card)
-        for entry in [fill(said["entry"], {**values, **each})]
+        for entry in [fill(_without_gaps(said["entry"], each), {**values, **each})]
         if _wanted(entry, listing.get("filters", {}), query)
     ]
     if "one" in listing:
@@ -48,6 +48,8 @@ def listed(
         entries = [each for each in entries if name in _found(each, listing["one"]["at"])]
         if not entries:
             raise NoSuchEntry(name)
+    for at in reversed(said.get("sorted_by", ())):
+        entries.sort(key=lambda entry: str(select(entry, at)[0][1]))
     token = None
     if "page" in listing:
         entries, token = _page(entries, listing["page"], query)
@@ -107,6 +109,21 @@ def _profiles(
             "profile_name": known[prefix]["name"],
             "places": [fill(listing["each_region"], {**values, "place": each}) for each in places],
         }
+
+
+def _without_gaps(template: Any, values: Mapping[str, Any]) -> Any:
+    """`template` without the members that may be missing, `{name?}`, and of which the card says nothing."""
+    if not isinstance(template, Mapping):
+        return template
+    kept: dict[str, Any] = {}
+    for key, value in template.items():
+        if isinstance(value, str) and value.endswith("?}"):
+            name = value[1:-2]
+            if values.get(name) is not None:
+                kept[key] = f"{{{name}}}"
+        else:
+            kept[key] = _without_gaps(value, values)
+    return kept
 
 
 def _wanted(entry: Any, filters: Mapping[str, str], query: Mapping[str, Any]) -> bool:
