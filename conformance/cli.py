@@ -1,4 +1,4 @@
-"""The command line: run, lint, show, mutants.
+"""The command line: run, lint, show, mutants; report, diff, merge and freeze stand in `conformance.archive`.
 
 Exit codes of `conformance run`: 0 conformant, 1 not conformant, 2 usage, 3 suite error,
 4 inconclusive (nobody answered, rate limit, outage, stopped early, or nothing was looked at).
@@ -15,6 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conformance import archive
+from conformance.words import words_table
+
 if TYPE_CHECKING:
     from conformance.contract import Specs
 
@@ -30,18 +33,23 @@ EXAMPLES = """examples:
   conformance lint my-specs/                       check contracts of your own
   conformance show bedrock-runtime/converse        a contract with everything it inherits
   conformance mutants                              break every rule once and see it found
+  conformance diff last/report this/report         what changed between two runs
 """
 
 RUN_ENDS = """examples:
   conformance run --api 'puter/*' --report-dir build/report
   conformance run --endpoint-url http://127.0.0.1:4010          a mock that runs already
   AWS_BEARER_TOKEN_BEDROCK=... conformance run --provider bedrock-mantle --region us-east-1
+  conformance run --baseline last/report --fail-on new          1 only for what the last run kept
+  conformance run --shard 1/3 --report-dir part-1               one of three parts; `conformance merge` joins them
 
 A real provider's requests cost money. Its key is read from the variable that its own page names and
 goes to no other host, never over plain http; no report holds it.
 
 exit codes: 0 conformant (a broken should only warns), 1 not conformant, 2 usage, 3 suite error (ours),
-4 inconclusive: nobody answered, rate limit, outage, stopped early, nothing looked at
+4 inconclusive: nobody answered, rate limit, outage, stopped early, nothing looked at.
+Of several the first in 2, 3, 1, 4, 0 counts. What a rule can come to:
+
 """
 LINT_ENDS = """A folder is laid out like specs/: providers/, contracts/, cards/. Its contracts may extend shipped ones.
 
@@ -109,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         "run",
         help="ask a provider and judge its answers",
         description="Asks a provider, real or mocked, and says which promises it keeps.",
-        epilog=RUN_ENDS,
+        epilog=RUN_ENDS + "\n".join(words_table()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.add_argument(
@@ -200,6 +208,7 @@ def _parser() -> argparse.ArgumentParser:
         "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"
     )
     mutants.set_defaults(command=_mutants)
+    archive.add(commands)
     return parser
 
 
@@ -220,7 +229,8 @@ def _money(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _specs(folders: Sequence[str]) -> Specs:
+def specs_of(folders: Sequence[str]) -> Specs:
+    """The shipped specs and those in the folders. Raises UsageError and SpecError."""
     from conformance.contract import load
     from conformance.target import UsageError
 
@@ -240,7 +250,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from conformance.target import EMBEDDED, targets
     from conformance.terms import read_terms
 
-    specs = _specs(arguments.specs)
+    specs = specs_of(arguments.specs)
     mock: Mapping[str, Any] | None = None
     if arguments.provider == EMBEDDED:
         mock = mock_at(arguments.endpoint_url) if arguments.endpoint_url else {"http": "http://127.0.0.1"}
@@ -309,7 +319,7 @@ def _lint(arguments: argparse.Namespace) -> int:
     from conformance.lint import problems
 
     try:
-        specs = _specs(arguments.folders)
+        specs = specs_of(arguments.folders)
     except SpecError as error:
         print(error)
         print("1 problem; nothing after it was looked at")
@@ -330,7 +340,7 @@ def _show(arguments: argparse.Namespace) -> int:
     from conformance.lint import shown
     from conformance.target import UsageError
 
-    specs = _specs(arguments.specs)
+    specs = specs_of(arguments.specs)
     if arguments.contract == "list":
         for each in specs.contracts.values():
             print(f"{each.id:45} {each.said['summary']}")
@@ -350,7 +360,7 @@ def _show(arguments: argparse.Namespace) -> int:
 def _mutants(arguments: argparse.Namespace) -> int:
     from conformance.mutants import matrix, run_mutants
 
-    specs = _specs(arguments.specs)
+    specs = specs_of(arguments.specs)
     outcome = run_mutants(specs, arguments.api or ["*"], progress=sys.stderr if sys.stderr.isatty() else None)
     for line in matrix(outcome):
         print(line)

@@ -1,45 +1,15 @@
-"""One rule's result at one place, its text, and the seven words that a result has.
-
-`MEANING` is the one place that says what each word means to pytest, to the shell and to the eye;
-`conformance run --help` and docs/reports.md print it.
-"""
+"""One rule's result at one place, and its text. What its word means stands in `conformance.words`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
 
 from conformance.contract import Rule
 from conformance.shapes import Mismatch, brief
+from conformance.words import EXITS, MEANING, PRECEDENCE, Word
 
-Word = Literal["kept", "broken", "not applicable", "not asked", "inconclusive", "over budget", "suite error"]
-
-
-class Meaning(NamedTuple):
-    """How one result word is told: to pytest, to the shell, to the eye, and in a sentence."""
-
-    pytest: Literal["passed", "failed", "skipped"]
-    exit: int
-    color: str
-    mark: str
-    text: str
-
-
-MEANING: dict[Word, Meaning] = {
-    "kept": Meaning("passed", 0, "green", "+", "looked at, and it held"),
-    "broken": Meaning("failed", 1, "red", "X", "it did not hold; of level should it passes with a warning and exits 0"),
-    "not applicable": Meaning("skipped", 0, "grey", "-", "the card does not offer it, or the target cannot show it"),
-    "not asked": Meaning("failed", 1, "red", "?", "something it needs did not hold, so it was not looked at"),
-    "inconclusive": Meaning("failed", 4, "yellow", "~", "rate limit or outage: neither kept nor broken"),
-    "over budget": Meaning("failed", 4, "yellow", "$", "it would have cost more than was allowed"),
-    "suite error": Meaning("failed", 3, "purple", "!", "our own fault"),
-}  # fmt: skip
-EXITS = {0: "conformant", 1: "not conformant", 2: "usage error", 3: "suite error", 4: "inconclusive"}
-"""What a run's exit code means."""
-
-PRECEDENCE = (2, 3, 1, 4, 0)
-"""Of several exit codes the one that comes first here counts."""
+__all__ = ["EXITS", "MEANING", "PRECEDENCE", "Finding", "Word", "exit_code"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +87,3 @@ def exit_code(findings: Sequence[Finding], problems: Sequence[str] = ()) -> int:
         return 4
     codes = {each.exit for each in findings} | ({1} if problems else set())
     return next(code for code in PRECEDENCE if code in codes)
-
-
-def words_table() -> list[str]:
-    """The seven words as a table: what each means to pytest, to the shell, to the eye."""
-    head = ("word", "mark", "pytest", "exit", "colour", "means")
-    rows = [
-        (word, said.mark, said.pytest, str(said.exit), said.color, said.text)
-        for word, said in MEANING.items()
-    ]
-    sizes = [max(len(row[index]) for row in (head, *rows)) for index in range(len(head))]
-    return [
-        "  ".join(cell.ljust(size) for cell, size in zip(row, sizes, strict=True)).rstrip()
-        for row in (head, *rows)
-    ]

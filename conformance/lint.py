@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from conformance import rulesets
 from conformance.contract import IMPLIED, SPECS, Contract, Library, Provider, Rule, Specs, absolute, files
 from conformance.document import SpecError, line_of, lines, read
 from conformance.exchange import Request, Response
@@ -101,6 +102,7 @@ def problems(specs: Specs) -> Iterator[str]:
     for provider in specs.providers.values():
         yield from _provider(provider)
     yield from _cards(specs)
+    yield from rulesets.problems(specs)
     claims = set(read(SPECS / "schema" / "card.yaml")["$defs"]["Card"]["properties"]["claims"]["properties"])
     operations = [each for each in specs.contracts.values() if not each.abstract]
     sound = not shapes
