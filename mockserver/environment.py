@@ -84,6 +84,7 @@ def variables(info: Mapping[str, Any], *, sigv4: bool = False) -> dict[str, str 
     found: dict[str, str | None] = {
         # boto3 sends a bearer key over https only.
         "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": https,
+        "AWS_ENDPOINT_URL_BEDROCK": https,
         BEARER: info["bearer"],
         "AWS_BEDROCK_BASE_URL": f"{http}/v1",
         "OPENAI_BASE_URL": f"{http}/v1",
@@ -134,9 +135,12 @@ def export(wanted: Variables, shell: str) -> str:
 
 
 def puter_code(info: Mapping[str, Any]) -> str:
-    """The lines of JavaScript that point puter.js at the mock: it reads no environment variable."""
+    """The lines that point puter.js at the mock: it reads no environment variable."""
     origin, token = json.dumps(info["http"]), json.dumps(info["puter_token"])
-    return f"puter.setAPIOrigin({origin})\nputer.setAuthToken({token})\n"
+    lines = [f"puter.setAPIOrigin({origin})", f"puter.setAuthToken({token})"]
+    if info.get("puter_js"):
+        lines.append(f'or, in a page: <script src="{info["puter_js"]}"></script>')
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _line(name: str, value: str | None, shell: str) -> str:

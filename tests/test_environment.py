@@ -54,6 +54,7 @@ def test_the_bearer_key_and_the_access_key_are_never_given_together() -> None:
 def test_boto3_is_sent_to_https_and_node_gets_our_root_alone() -> None:
     found = variables(INFO)
     assert found["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] == INFO["https"]
+    assert found["AWS_ENDPOINT_URL_BEDROCK"] == INFO["https"]
     assert found["AWS_CA_BUNDLE"] == found["SSL_CERT_FILE"] == INFO["bundle"]
     assert found["NODE_EXTRA_CA_CERTS"] == INFO["ca"]
 
