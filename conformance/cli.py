@@ -51,6 +51,31 @@ exit codes: 0 conformant (a broken should only warns), 1 not conformant, 2 usage
 Of several the first in 2, 3, 1, 4, 0 counts. What a rule can come to:
 
 """
+JUDGE_ENDS = """Recordings are told by what stands in them: VCR cassettes (vcrpy, pytest-recording and Ruby's, YAML or JSON),
+HAR 1.2, and our own form, one JSON object an exchange, in a file, as a list or one a line (.jsonl):
+
+  {"url": "https://api.openai.com/v1/responses", "method": "POST", "request_headers": {}, "request_body": {...},
+   "status": 200, "response_headers": {"content-type": "text/event-stream"}, "response_body_text": "data: ...",
+   "when": "2026-08-19"}
+
+  host and path may stand in place of url; request_body_text/_base64 and response_body_base64 for bytes;
+  response_chunks [{"at": seconds, "text" or "base64": ...}] keeps the timing; ending "cut" where the connection
+  broke; fidelity "reserialised" where JSON was parsed and written again, "body_only" where neither request nor
+  headers are true, "frames" where the request is not. Any of these files may be gzipped.
+
+Provider and contract are read off host and path; what has no place is told and counted, never guessed. Judged is
+what one exchange can show; a rule that is younger than the recording, or about what the recorder lost, is not
+applicable. Refusals are read (status, code) and listed.
+
+examples:
+  conformance judge build/report                          the run in that folder, by this version's rules
+  conformance judge --from tests/cassettes                every cassette below a folder
+  conformance judge --from a.har b.yaml.gz --report-dir build/report
+  conformance judge --from proxy.jsonl --provider openai  traffic of a proxy in front of OpenAI
+
+exit codes: 0 conformant, 1 not, 2 usage (a file that was named cannot be read), 3 suite error (ours),
+4 inconclusive: nothing was placed, or a file of a folder could not be read
+"""
 LINT_ENDS = """A folder is laid out like specs/: providers/, contracts/, cards/. Its contracts may extend shipped ones.
 
 examples:
@@ -168,6 +193,34 @@ def _parser() -> argparse.ArgumentParser:
         "--limits", action="store_true", help="look for context window and output cap too; see `conformance limits`"
     )
     run.set_defaults(command=_run)
+
+    judge = commands.add_parser(
+        "judge",
+        help="judge a stored run again, or traffic that others recorded; nobody is asked",
+        description="Judges what is stored. Asks nobody, costs nothing, and reports and exits as `run` does.",
+        epilog=JUDGE_ENDS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    judge.add_argument("run", nargs="?", metavar="RUN_DIR", help="an earlier run: report.json or its folder")
+    judge.add_argument(
+        "--from",
+        dest="recorded_in",
+        metavar="PATH",
+        action="append",
+        nargs="+",
+        help="recordings: VCR cassettes, HAR, our own JSON; files and folders, repeatable",
+    )
+    judge.add_argument(
+        "--provider", metavar="NAME", help="whose the hosts are that no provider of specs/ has (a gateway, a proxy)"
+    )
+    judge.add_argument(
+        "--recorded", metavar="DATE", type=_date, help="when it was recorded (2026-08-19), where it does not say itself"
+    )
+    judge.add_argument(
+        "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"
+    )
+    judge.add_argument("--report-dir", metavar="DIR", help="write the report there, as `run` does")
+    judge.set_defaults(command=_judge)
 
     lint = commands.add_parser(
         "lint",
@@ -312,6 +365,31 @@ def _run(arguments: argparse.Namespace) -> int:
         print(*verdict.crashes, sep="\n", file=sys.stderr)
         return SUITE_ERROR
     return verdict.exit_code
+
+
+def _date(text: str) -> Any:
+    from conformance.recordings import day
+
+    found = day(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"expected a day such as 2026-08-19, got {text!r}")
+    return found
+
+
+def _judge(arguments: argparse.Namespace) -> int:
+    from conformance.stand import judge_stored, judge_traffic
+    from conformance.target import UsageError
+
+    if (arguments.run is None) == (arguments.recorded_in is None):
+        raise UsageError("expected an earlier run (RUN_DIR) or recordings (--from PATH), one of them")
+    specs = specs_of(arguments.specs)
+    if arguments.run is not None:
+        for name in ("provider", "recorded"):
+            if getattr(arguments, name) is not None:
+                raise UsageError(f"--{name} is about recordings (--from); a stored run says it itself")
+        return judge_stored(specs, arguments.run, arguments.report_dir)
+    places = [Path(each) for group in arguments.recorded_in for each in group]
+    return judge_traffic(specs, places, arguments.provider, arguments.recorded, arguments.report_dir)
 
 
 def _lint(arguments: argparse.Namespace) -> int:

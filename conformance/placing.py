@@ -69,7 +69,9 @@ def place(specs: Specs, recording: Recording, assumed: Provider | None = None) -
     chosen = _choose(recording, able, body)
     if chosen is None:
         model = next((each for each in models.values() if each), "this model")
-        return Unplaced(recording, f"{provider.id} has no contract for the form in which {model} is asked at {path}")
+        return Unplaced(
+            recording, f"{provider.id} has no contract for the form in which {model} is asked at {path}"
+        )
     return Placed(recording, chosen, body, models[chosen.id], region)
 
 

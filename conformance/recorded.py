@@ -134,7 +134,9 @@ def judge_placed(specs: Specs, placed: Placed, recorded: date | None = None) -> 
     exchange = replace(_redacted(exchange, provider, variable), truth=recording.truth)
     if exchange.response is not None and recording.response is not None:
         kept = exchange.response
-        exchange = replace(exchange, response=read(contract, kept.status, kept.headers, kept.chunks, recording.response[3]))
+        exchange = replace(
+            exchange, response=read(contract, kept.status, kept.headers, kept.chunks, recording.response[3])
+        )
     stored = json.dumps(exchange_to_dict(exchange), sort_keys=True)
     digest = hashlib.sha256(stored.encode()).hexdigest()[:16]
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", "/".join(Path(recording.origin).parts[-2:]))
@@ -161,7 +163,15 @@ def _verdict(
     found = judge(rule, Seen(step.contract, rule, {STEP: step}, target.card))
     if found.word == "inconclusive" or (found.word == "not asked" and _shows_nothing(step, found)):
         return "not applicable", found.reason, ()
-    return found.word, found.reason, found.mismatches
+    seen = tuple(each for each in found.mismatches if not _rewritten(each.got))
+    if found.word == "broken" and not seen:
+        return "not applicable", f"the recorder put {found.mismatches[0].got} at {found.mismatches[0].at}", ()
+    return found.word, found.reason, seen
+
+
+def _rewritten(value: Any) -> bool:
+    """True for a text that a recorder put in the place of another."""
+    return isinstance(value, str) and any(word in value.lower() for word in REDACTED)
 
 
 def _unfit(rule: Rule, step: Step, target: Target, recording: Recording, when: date | None) -> str | None:
@@ -224,7 +234,9 @@ def code_of(contract: Contract, response: Response) -> str | None:
             return re.split(r"[:#]", value)[0]
     if response.ending == "error" and response.events:
         event = response.events[-1]
-        found = next((_word(event.data, at) for at in _places(contract, in_stream=True) if _word(event.data, at)), None)
+        found = next(
+            (_word(event.data, at) for at in _places(contract, in_stream=True) if _word(event.data, at)), None
+        )
         return found or event.name
     return next((_word(response.body, at) for at in _places(contract) if _word(response.body, at)), None)
 
@@ -264,9 +276,14 @@ def failure_of(contract: Contract, response: Response, code: str | None) -> Fail
     got = json.dumps(response.body, ensure_ascii=False) if response.body is not None else ""
 
     def agreed(failure: Failure) -> int:
-        words = [value for _, value in leaves(failure.body) if isinstance(value, str) and value != failure.code]
+        words = [
+            value for _, value in leaves(failure.body) if isinstance(value, str) and value != failure.code
+        ]
         return sum(
-            len(piece) for text in words for piece in re.split(r"\{\w+\}", text) if len(piece) > 3 and piece in got
+            len(piece)
+            for text in words
+            for piece in re.split(r"\{\w+\}", text)
+            if len(piece) > 3 and piece in got
         )
 
     return max(same, key=agreed, default=None)
@@ -308,7 +325,7 @@ _SCHEMES = ("bearer", "basic", "aws4-hmac-sha256", "path=/", "secure", "httponly
 
 
 def _real(value: str) -> bool:
-    return len(value) > 5 and not any(word in value.lower() for word in REDACTED) and not value.startswith("$")
+    return len(value) > 5 and not _rewritten(value) and not value.startswith("$")
 
 
 def _variable(name: str) -> str:
@@ -349,10 +366,16 @@ def findings_of(traffic: Traffic) -> list[tuple[Target, Contract, Finding]]:
         if word == "broken":
             origin = judged.placed.recording.origin
             reason = f"in {len(same)} of {looked} recordings that show it, first in {origin}"
-        evidence = tuple(address for _, each in same for address in each.evidence) if word != "not applicable" else ()
+        evidence = (
+            tuple(address for _, each in same for address in each.evidence)
+            if word != "not applicable"
+            else ()
+        )
         target = targets[judged.target.name]
         line = first.again if word != "not applicable" else ""
-        found.append((target, judged.placed.contract, replace(first, reason=reason, evidence=evidence, again=line)))
+        found.append(
+            (target, judged.placed.contract, replace(first, reason=reason, evidence=evidence, again=line))
+        )
     return found
 
 
@@ -367,7 +390,9 @@ def targets_of(traffic: Traffic) -> list[Target]:
     return list(found.values())
 
 
-def document(traffic: Traffic, specs: Specs, started: datetime, seconds: float, selection: Mapping[str, Any]) -> dict[str, Any]:
+def document(
+    traffic: Traffic, specs: Specs, started: datetime, seconds: float, selection: Mapping[str, Any]
+) -> dict[str, Any]:
     """The canonical document of a run (specs/schema/run.yaml), with what became of each recording under `recordings`."""
     from conformance import report
 
@@ -401,7 +426,11 @@ def _row(each: Judged | Unplaced) -> dict[str, Any]:
         words: list[dict[str, Any]] = []
     else:
         recording = each.placed.recording
-        placed = {"contract": each.placed.contract.id, "model": each.placed.model, "evidence": f"{each.address}#{STEP}"}
+        placed = {
+            "contract": each.placed.contract.id,
+            "model": each.placed.model,
+            "evidence": f"{each.address}#{STEP}",
+        }
         code, refusal = each.code, each.refusal
         words = [
             {"rule": found.rule.id, "level": found.rule.level, "word": found.word}
@@ -427,7 +456,9 @@ def _without_keys(url: str) -> str:
 
 def told(traffic: Traffic) -> list[str]:
     """What was read, for the terminal: placed, refusals with their codes, what has no place, what could not be read."""
-    lines = [f"{_count(traffic.total, 'recording')}: {len(traffic.judged)} placed, {len(traffic.unplaced)} not"]
+    lines = [
+        f"{_count(traffic.total, 'recording')}: {len(traffic.judged)} placed, {len(traffic.unplaced)} not"
+    ]
     by_contract = Counter(each.placed.contract.id for each in traffic.judged)
     wide = max(map(len, by_contract), default=0)
     for name, number in by_contract.items():
@@ -446,7 +477,9 @@ def told(traffic: Traffic) -> list[str]:
         lines.append(f"    {each[0].recording.origin}")
     lines += [f"  could not read {each}" for each in traffic.unreadable]
     if traffic.others:
-        lines.append(f"  {_count(len(traffic.others), 'file')} without recorded traffic, first {traffic.others[0]}")
+        lines.append(
+            f"  {_count(len(traffic.others), 'file')} without recorded traffic, first {traffic.others[0]}"
+        )
     return lines
 
 

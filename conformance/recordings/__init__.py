@@ -56,7 +56,9 @@ class Recording:
     def url(self) -> str:
         """Where it was asked, without what follows the path."""
         port = f":{self.port}" if self.port else ""
-        return f"{'https' if self.secure else 'http'}://{self.host}{port}{self.request.target.partition('?')[0]}"
+        return (
+            f"{'https' if self.secure else 'http'}://{self.host}{port}{self.request.target.partition('?')[0]}"
+        )
 
 
 def files(path: Path) -> list[Path]:
@@ -64,7 +66,9 @@ def files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     return sorted(
-        each for each in path.rglob("*") if each.is_file() and each.suffix.lower() in ENDINGS and _shown(each, path)
+        each
+        for each in path.rglob("*")
+        if each.is_file() and each.suffix.lower() in ENDINGS and _shown(each, path)
     )
 
 
@@ -83,7 +87,9 @@ def recordings(path: Path) -> list[Recording]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Unreadable(f"{path}: expected text in UTF-8, got byte {data[error.start]:#04x} at {error.start}") from error
+        raise Unreadable(
+            f"{path}: expected text in UTF-8, got byte {data[error.start]:#04x} at {error.start}"
+        ) from error
     return list(_of_text(path, text))
 
 
@@ -210,7 +216,7 @@ def _like_text(data: bytes) -> bool:
     return True
 
 
-REDACTED = ("redact", "filtered", "scrubbed", "xxxx", "masked")
+REDACTED = ("redact", "filtered", "scrubbed", "masked", "xxx", "***")
 """What stands in the place of values that a recorder took out, in small letters."""
 
 

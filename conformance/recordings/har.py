@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from conformance.exchange import Chunk, Request, Truth, header
-from conformance.recordings import Recording, Unreadable, day, kept_bytes, kept_headers, located, opened, pairs
+from conformance.recordings import (
+    Recording,
+    Unreadable,
+    day,
+    kept_bytes,
+    kept_headers,
+    located,
+    opened,
+    pairs,
+)
 
 
 def holds(said: Any) -> bool:
@@ -32,7 +41,9 @@ def read(said: Mapping[str, Any], origin: str, folder: Path) -> Iterator[Recordi
             yield _recording(each, at, folder)
         except (KeyError, TypeError, ValueError) as error:
             told = f"no {error}" if isinstance(error, KeyError) else str(error)
-            raise Unreadable(f"{at}: expected request (method, url) and response (status), got {told}") from error
+            raise Unreadable(
+                f"{at}: expected request (method, url) and response (status), got {told}"
+            ) from error
 
 
 def _recording(said: Mapping[str, Any], origin: str, folder: Path) -> Recording:

@@ -45,7 +45,11 @@ FIDELITY = ("bytes", "reserialised", "body_only", "frames")
 def holds(said: Any) -> bool:
     """True for an exchange or a list of them."""
     first = said[0] if isinstance(said, list) and said else said
-    return isinstance(first, Mapping) and "status" in first and ("url" in first or {"host", "path"} <= set(first))
+    return (
+        isinstance(first, Mapping)
+        and "status" in first
+        and ("url" in first or {"host", "path"} <= set(first))
+    )
 
 
 def read(said: Any, origin: str, folder: Path) -> Iterator[Recording]:
@@ -69,7 +73,9 @@ def _recording(said: Mapping[str, Any], origin: str) -> Recording:
     body = _bytes(said, "request_body")
     if body is None and said.get("request_body") is not None:
         body = json.dumps(said["request_body"], ensure_ascii=False).encode()
-    request = Request(str(said["method"]).upper(), target, pairs(said.get("request_headers") or {}), body or b"")
+    request = Request(
+        str(said["method"]).upper(), target, pairs(said.get("request_headers") or {}), body or b""
+    )
     when = day(said.get("when"))
     if said["status"] is None:
         return Recording(origin, host, request, None, when, secure=secure, port=port)
@@ -109,7 +115,7 @@ def _recording(said: Mapping[str, Any], origin: str) -> Recording:
 
 def _bytes(said: Mapping[str, Any], prefix: str) -> bytes | None:
     """What stands at `..._text` or `..._base64`; None if neither does."""
-    text, coded = ((f"{prefix}_text", f"{prefix}_base64") if prefix else ("text", "base64"))
+    text, coded = (f"{prefix}_text", f"{prefix}_base64") if prefix else ("text", "base64")
     if said.get(coded) is not None:
         try:
             return base64.b64decode(said[coded], validate=True)

@@ -60,7 +60,9 @@ def load(path: Path, text: str) -> Any:
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise Unreadable(f"{where}: expected YAML or JSON, got {getattr(error, 'problem', None) or error}") from error
+        raise Unreadable(
+            f"{where}: expected YAML or JSON, got {getattr(error, 'problem', None) or error}"
+        ) from error
 
 
 def holds(said: Any) -> bool:
@@ -77,7 +79,9 @@ def read(said: Mapping[str, Any], origin: str, folder: Path) -> Iterator[Recordi
             yield _recording(each, at)
         except (KeyError, TypeError, ValueError) as error:
             told = f"no {error}" if isinstance(error, KeyError) else str(error)
-            raise Unreadable(f"{at}: expected request (method, uri) and response (status), got {told}") from error
+            raise Unreadable(
+                f"{at}: expected request (method, uri) and response (status), got {told}"
+            ) from error
 
 
 def _recording(said: Mapping[str, Any], origin: str) -> Recording:
