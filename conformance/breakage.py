@@ -6,17 +6,18 @@ schemas. An operation that changes nothing in an exchange or in its bytes is an 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from conformance.contract import Contract, Rule
-from conformance.exchange import Chunk, Event, Headers, Response
+from conformance.exchange import Chunk, Event, Headers, Request, Response
 from conformance.framing import encode, read
 from conformance.judge import order_mismatches, shape_mismatches
 from conformance.select import change
 from conformance.shapes import pointer
-from conformance.values import Reply, Text, ToolCall, ToolResult, Turn
+from conformance.values import Media, MediaKind, Reply, Text, ToolCall, ToolResult, Turn
 
 Operation = Mapping[str, Any]
 
@@ -36,11 +37,14 @@ def broken_turn(turn: Turn, operations: Sequence[Operation]) -> Turn:
     return turn
 
 
-def without_images(turn: Turn) -> Turn:
-    """The turn for a model that is shown no pictures."""
+def without(turn: Turn, *kinds: MediaKind) -> Turn:
+    """The turn for a model that is given no media of these kinds."""
     kept = tuple(
         replace(
-            message, parts=tuple(part for part in message.parts if getattr(part, "kind", None) != "image")
+            message,
+            parts=tuple(
+                part for part in message.parts if not (isinstance(part, Media) and part.kind in kinds)
+            ),
         )
         for message in turn.messages
     )
@@ -74,11 +78,30 @@ _IGNORE: Mapping[str, Callable[[Turn], Turn]] = {
     "tool_choice": lambda turn: replace(turn, tool_choice=None),
     "output": lambda turn: replace(turn, output=None),
     "n": lambda turn: replace(turn, n=1),
-    "images": without_images,
+    "parallel_tool_calls": lambda turn: replace(turn, parallel_tool_calls=False),
+    "seed": lambda turn: replace(turn, seed=None),
+    "reasoning": lambda turn: replace(turn, reasoning=None if turn.reasoning != "none" else "low"),
+    "images": lambda turn: without(turn, "image"),
+    "audio": lambda turn: without(turn, "audio"),
+    "video": lambda turn: without(turn, "video"),
+    "documents": lambda turn: without(turn, "document"),
     "results": _empty_results,
     "history": _last_only,
     "system": _no_system,
 }
+
+
+def varied(operations: Sequence[Operation], request: Request, answer: str) -> list[Operation]:
+    """The operations with each `vary` written out: the text ends in what the request as sent, or `answer`, comes to."""
+    found: list[Operation] = []
+    for operation in operations:
+        how = operation.get("reply", {})
+        if "vary" in how:
+            sent = f"{[name for name, _ in request.headers]} {request.body!r}"
+            of = hashlib.sha256((sent if how["vary"] == "request" else answer).encode()).hexdigest()[:8]
+            operation = {"reply": {**how, "append": f" {of}"}}
+        found.append(operation)
+    return found
 
 
 def broken_reply(reply: Reply, operations: Sequence[Operation]) -> Reply:

@@ -1,20 +1,31 @@
 """A picture with a code drawn in it: an image whose content only a model that sees can tell.
 
-A grayscale PNG, dark on light. Glyphs are 5 x 7 cells with one empty column between them, each
-cell `scale` x `scale` pixels, and a margin of three cells around the whole.
+Gray, dark on light. Glyphs are 5 x 7 cells with one empty column between them, each cell
+`scale` x `scale` pixels, and a margin of three cells around the whole. The PNG is written here;
+Pillow, imported when it is needed, writes the other formats.
 """
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
+from collections.abc import Mapping
 
-__all__ = ["FONT", "GLYPH_HEIGHT", "GLYPH_WIDTH", "draw"]
+__all__ = ["FONT", "FORMATS", "GLYPH_HEIGHT", "GLYPH_WIDTH", "draw"]
 
 GLYPH_WIDTH = 5
 GLYPH_HEIGHT = 7
 MARGIN = 3
 INK, PAPER = 0, 255
+FORMATS: Mapping[str, Mapping[str, object]] = {
+    "png": {},
+    "jpeg": {"quality": 90},
+    "gif": {},
+    "webp": {"quality": 90},
+}
+"""What pictures can be drawn as, and how they are packed: as clients do by default, with losses where the
+format has them."""
 
 FONT: dict[str, tuple[int, ...]] = {
     glyph: tuple(bytes.fromhex(rows))
@@ -60,24 +71,37 @@ FONT: dict[str, tuple[int, ...]] = {
 """Seven rows a glyph, top to bottom; bit 4 is the leftmost column. No row of a glyph is empty."""
 
 
-def draw(code: str, scale: int = 4) -> bytes:
-    """The bytes of a PNG that shows `code`; `scale` is the side of a cell in pixels.
+def draw(code: str, scale: int = 4, form: str = "png") -> bytes:
+    """The bytes of a picture that shows `code`; `scale` is the side of a cell in pixels, `form` one of FORMATS.
 
-    Raises ValueError for an empty code, a character the font lacks, or a scale below one.
+    Raises ValueError for an empty code, a character the font lacks, a scale below one, or another form.
     """
     unknown = sorted(set(code) - set(FONT))
     if unknown or not code:
         raise ValueError(f"code to draw: expected digits and upper-case letters, got {code!r}")
     if scale < 1:
         raise ValueError(f"scale of the picture: expected 1 or more pixels a cell, got {scale}")
-    width = len(code) * (GLYPH_WIDTH + 1) - 1 + 2 * MARGIN
-    rows = [_row("", width, scale)] * MARGIN
+    if form not in FORMATS:
+        raise ValueError(f"format of the picture: expected one of {', '.join(FORMATS)}, got {form!r}")
+    cells = len(code) * (GLYPH_WIDTH + 1) - 1 + 2 * MARGIN
+    rows = [_row("", cells, scale)] * MARGIN
     for line in range(GLYPH_HEIGHT):
-        cells = "0".join(f"{FONT[glyph][line]:0{GLYPH_WIDTH}b}" for glyph in code)
-        rows.append(_row("0" * MARGIN + cells, width, scale))
-    rows += [_row("", width, scale)] * MARGIN
-    pixels = b"".join((b"\0" + row) * scale for row in rows)
-    header = struct.pack(">IIBBBBB", width * scale, len(rows) * scale, 8, 0, 0, 0, 0)
+        drawn = "0".join(f"{FONT[glyph][line]:0{GLYPH_WIDTH}b}" for glyph in code)
+        rows.append(_row("0" * MARGIN + drawn, cells, scale))
+    rows += [_row("", cells, scale)] * MARGIN
+    width, height = cells * scale, len(rows) * scale
+    if form == "png":
+        return _png(width, height, b"".join((b"\0" + row) * scale for row in rows))
+    from PIL import Image
+
+    out = io.BytesIO()
+    pixels = b"".join(row * scale for row in rows)
+    Image.frombytes("L", (width, height), pixels).save(out, form.upper(), **FORMATS[form])
+    return out.getvalue()
+
+
+def _png(width: int, height: int, pixels: bytes) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
         + _chunk(b"IHDR", header)

@@ -14,7 +14,7 @@ from conformance.dialects import dialect
 from conformance.exchange import Request
 from conformance.framing import dump
 from conformance.rules import Step
-from conformance.select import change, select
+from conformance.select import change, select, turned
 from conformance.target import Target
 from conformance.values import (
     Media,
@@ -28,6 +28,10 @@ from conformance.values import (
     ToolResult,
     Turn,
 )
+
+
+EMPTY_VIDEO = bytes.fromhex("00000018 66747970 69736f6d 00000200 69736f6d6d703431 00000008 66726565")
+"""The boxes `ftyp` and `free` of ISO 14496-12: an MP4 file in which nothing is shown."""
 
 
 class CannotAsk(ValueError):
@@ -101,12 +105,26 @@ def _reply(earlier: Mapping[str, Step], name: str) -> Reply:
 def _part(said: Mapping[str, Any]) -> Part:
     if "text" in said:
         return Text(said["text"])
-    from conformance.picture import draw
+    if "image" in said:
+        from conformance.picture import draw
 
-    picture = draw(said["image"].get("code", "0"))
-    return Media(
-        "image", "png", data=picture[: len(picture) // 2] if said["image"].get("corrupt") else picture
-    )
+        how = said["image"]
+        form = how.get("format", "png")
+        return Media("image", form, _whole(how, draw(how.get("code", "0"), how.get("scale", 4), form)))
+    if "audio" in said:
+        from conformance.sound import dial
+
+        return Media("audio", "wav", _whole(said["audio"], dial(said["audio"]["digits"])))
+    if "document" in said:
+        from conformance.paper import write
+
+        form = said["document"]["format"]
+        return Media("document", form, write(said["document"]["code"], form), name="notes")
+    return Media("video", "mp4", EMPTY_VIDEO)
+
+
+def _whole(said: Mapping[str, Any], data: bytes) -> bytes:
+    return data[: len(data) // 2] if said.get("corrupt") else data
 
 
 def build(
@@ -124,7 +142,10 @@ def build(
         if contract.dialect is None:
             raise CannotAsk(f"{contract.id} has no dialect to put a turn into")
         asked = replace(turn(said["turn"], target, earlier, contract.streams), model=model)
-        body: Any = dialect(contract.dialect).write(asked, contract.profile)
+        try:
+            body: Any = dialect(contract.dialect).write(asked, contract.profile)
+        except ValueError as error:
+            raise CannotAsk(f"{contract.id} has no words for it: {str(error).partition(', got')[0]}") from error
     else:
         body = said.get("body")
     where = contract.model_at or {}
@@ -132,6 +153,8 @@ def build(
         body, _ = change(body, where["body"], model, remove=model is None)
     if "patch" in said:
         body = merge(body or {}, _taken(said["patch"], earlier))
+    if said.get("reversed"):
+        body = turned(body)
     path = said.get("path") or _path(contract, model)
     headers = dict(contract.request.get("sent_headers", {}))
     content_types = contract.request.get("content_types")

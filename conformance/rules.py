@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,7 @@ from conformance.dialects import dialect
 from conformance.exchange import Exchange
 from conformance.select import document, select
 from conformance.shapes import ABSENT, Mismatch, Shape
-from conformance.values import Reply, Turn
+from conformance.values import Reasoning, Reply, Turn
 
 
 class Unseen(ValueError):
@@ -74,6 +74,8 @@ class Seen:
     rule: Rule
     steps: Mapping[str, Step]
     card: Card | None = None
+    told: list[str] = field(default_factory=list)
+    """What a check has to say beside its mismatches, kept or not: how many of how many."""
 
     def step(self, name: str | None = None) -> Step:
         """The step called `name`; without a name the last one."""
@@ -557,11 +559,39 @@ def sees(seen: Seen, shown: str, control: str, text: str) -> Iterator[Mismatch]:
         yield Mismatch("/text", f"no {text!r} without the picture", without)
 
 
+@check_refusal
+def text_has_or_refused(seen: Seen, text: str, step: str | None = None) -> Iterator[Mismatch]:
+    """The text is in the answer, or there was a refusal instead of an answer."""
+    if any(refused(seen, step)):
+        yield from text_has(seen, text, step)
+
+
 @check
-def tool_called(seen: Seen, name: str, step: str | None = None) -> Iterator[Mismatch]:
+def reasons(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
+    """A trace came before the answer, or its tokens were counted."""
+    if not _trace(seen, step):
+        yield Mismatch("/reasoning", "a trace, or a count of its tokens", ABSENT)
+
+
+@check_refusal
+def reasons_not(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
+    """No trace came and none was counted, or there was a refusal instead of an answer."""
+    if any(refused(seen, step)) and (trace := _trace(seen, step)):
+        yield Mismatch("/reasoning", "no trace", trace)
+
+
+def _trace(seen: Seen, step: str | None) -> str:
+    reply = _said(seen, step)
+    said = "".join(part.text for part in reply.parts if isinstance(part, Reasoning))
+    return said or (f"{reply.usage.reasoning} tokens" if reply.usage and reply.usage.reasoning else "")
+
+
+@check
+def tool_called(seen: Seen, name: str, times: int = 1, step: str | None = None) -> Iterator[Mismatch]:
+    """The tool is called so many times at least."""
     called = [call.name for call in seen.step(step).reply.tool_calls]
-    if name not in called:
-        yield Mismatch("/tool_calls", f"a call of {name}", called)
+    if called.count(name) < times:
+        yield Mismatch("/tool_calls", f"{times} call{'s' * (times > 1)} of {name}", called)
 
 
 @check
@@ -622,3 +652,95 @@ def usage_given(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
         yield Mismatch("/usage/input", "more than 0", usage.input)
     if usage.output <= 0:
         yield Mismatch("/usage/output", "more than 0", usage.output)
+
+
+# The same in several ways
+
+
+def _asked_again(seen: Seen, step: str) -> list[Step]:
+    """The step and its repetitions."""
+    again = re.compile(re.escape(step) + r"(-\d+)?")
+    return [each for each in seen.steps.values() if again.fullmatch(each.name)]
+
+
+def _over_others(seen: Seen, step: str) -> list[Step]:
+    """The steps over other APIs. Raises Unseen if there is none."""
+    own = {each.name for each in _asked_again(seen, step)}
+    others = [each for each in seen.steps.values() if each.name not in own]
+    if not others:
+        raise Unseen("no other API was asked")
+    return others
+
+
+def _essence(step: Step) -> tuple[str, str | None]:
+    if not step.replies:
+        raise Unseen(f"step {step.name} has no answer of the model")
+    return step.reply.text.strip(), step.reply.finish
+
+
+def _alike(one: tuple[str, str | None], other: tuple[str, str | None]) -> bool:
+    """Same text; same finish reason where both say one."""
+    return one[0] == other[0] and (None in (one[1], other[1]) or one[1] == other[1])
+
+
+def _noise(repeats: list[Step]) -> tuple[int, int]:
+    """How many of the repetitions differ from the first answer, and how many there are."""
+    first, *others = map(_essence, repeats)
+    return len([each for each in others if not _alike(first, each)]), len(others)
+
+
+@check
+def alike(seen: Seen, at_least: int, step: str = "ask") -> Iterator[Mismatch]:
+    """So many of a step's repetitions come to one text and finish reason."""
+    said = [_essence(each) for each in _asked_again(seen, step)]
+    most = max(len([other for other in said if _alike(each, other)]) for each in said)
+    seen.told.append(f"{most} of {len(said)} answers are the same, {at_least} are asked for")
+    if most < at_least:
+        yield Mismatch("/text", f"{at_least} of {len(said)} answers alike", [text for text, _ in said])
+
+
+@check
+def same_over_apis(seen: Seen, step: str = "ask") -> Iterator[Mismatch]:
+    """Text and finish reason are those of every other API, or differ no oftener than the API's own repetitions do."""
+    repeats, others = _asked_again(seen, step), _over_others(seen, step)
+    own = _essence(repeats[0])
+    differing = [each for each in others if not _alike(own, _essence(each))]
+    noise, of = _noise(repeats)
+    seen.told.append(
+        f"{len(others) - len(differing)} of {len(others)} other APIs say the same; "
+        f"noise floor: {noise} of {of} own repetitions differ"
+    )
+    if of and len(differing) / len(others) <= noise / of:
+        return
+    for each in differing:
+        text, finish = _essence(each)
+        where = "/text" if text != own[0] else "/finish"
+        expected = text if text != own[0] else finish
+        yield Mismatch(where, f"{expected!r}, as {each.contract.api} says", own[0] if text != own[0] else own[1])
+
+
+@check
+def counts_alike(seen: Seen, within: float, beside: int, step: str = "ask") -> Iterator[Mismatch]:
+    """Tokens in and out are those of every other API, but for a share `within` and so many `beside` it.
+
+    `beside` is what a template may put around the same messages.
+    """
+    own = seen.step(step).reply.usage
+    for each in _over_others(seen, step):
+        other = each.reply.usage
+        if own is None or other is None:
+            continue
+        for name in ("input", "output"):
+            ours, theirs = getattr(own, name), getattr(other, name)
+            if abs(ours - theirs) > max(ours, theirs) * within + beside:
+                yield Mismatch(f"/usage/{name}", f"about {theirs}, as {each.contract.api} counts", ours)
+
+
+@check
+def fewer_tokens(seen: Seen, step: str, than: str) -> Iterator[Mismatch]:
+    """Fewer output tokens are counted for `step` than for `than`, whose cap is higher; both are too low for the answer."""
+    fewer, more = seen.step(step).reply.usage, seen.step(than).reply.usage
+    if fewer is None or more is None:
+        raise Unseen("no output tokens are counted")
+    if fewer.output >= more.output:
+        yield Mismatch("/usage/output", f"fewer than {more.output}", fewer.output)

@@ -31,9 +31,11 @@ from conformance.values import (
 
 from . import asked, prose, recall
 from .calls import UnknownTool, calls
+from .hearing import Sound, hear
 from .instances import BrokenSchema, instance
 from .literal import literal
 from .mentions import mentions
+from .reading import words
 from .tokens import count, count_call, count_text, split
 from .vision import Picture, UnreadableMedia, look
 from .words import gist
@@ -65,7 +67,7 @@ class Ability:
 def reply(turn: Turn, seed: int, ability: Ability) -> tuple[Reply, ...]:
     """`turn.n` replies; each has the whole prompt in its usage. Tool calls have no ids yet.
 
-    Raises UnreadableMedia for an image that is none, UnknownTool for a forced call of a tool that is not
+    Raises UnreadableMedia for an image or a recording that is none, UnknownTool for a forced call of a tool that is not
     on offer, BrokenSchema for a schema that is none: all of them ValueError.
     """
     scene = _Scene(turn)
@@ -180,9 +182,15 @@ class _Scene:
         """What each image shows, by the identity of its part."""
         return {id(media): _picture(media) for media in _media(self.turn.messages) if _shown(media)}
 
+    @cached_property
+    def sounds(self) -> dict[int, Sound]:
+        """What is heard in each recording, by the identity of its part."""
+        heard = (media for media in _media(self.turn.messages) if media.kind == "audio" and media.url is None)
+        return {id(media): _sound(media) for media in heard}
+
     def look(self) -> None:
-        """Read every image. Raises UnreadableMedia."""
-        _ = self.pictures
+        """Read every image and recording. Raises UnreadableMedia."""
+        _ = self.pictures, self.sounds
 
     @cached_property
     def media(self) -> tuple[Media, ...]:
@@ -196,9 +204,10 @@ class _Scene:
 
     @cached_property
     def drawn(self) -> list[str]:
-        """The texts drawn in the images that the question is about."""
+        """The texts drawn in the images that the question is about, and the digits dialled in recordings."""
         seen = [self.pictures[id(media)].text for media in self.media if id(media) in self.pictures]
-        return [text for text in seen if text]
+        heard = [self.sounds[id(media)].digits for media in self.media if id(media) in self.sounds]
+        return [text for text in (*seen, *heard) if text]
 
     @cached_property
     def results_text(self) -> str:
@@ -293,6 +302,10 @@ class _Scene:
         asking = _about_picture(self.prompt)
         if asking and not any(media.kind == "image" for media in self.media):
             return "There is no image in this conversation, so I cannot tell what it shows."
+        if _about_sound(self.prompt):
+            if not any(media.kind == "audio" for media in self.media):
+                return "There is no recording in this conversation, so I cannot tell what is heard in it."
+            asking = True
         if not asking and not any(_media(self.round)):
             return None
         if self.drawn and _only(self.prompt):
@@ -300,11 +313,13 @@ class _Scene:
         return " ".join(self.describe(media) for media in self.media)
 
     def describe(self, media: Media) -> str:
-        """A sentence on an image or a document."""
+        """A sentence on an image, a recording or a document."""
         if media.url is not None:
             return (
                 f"The {media.kind} at {media.url} is not part of the conversation, and I open no addresses."
             )
+        if media.kind == "audio":
+            return _heard(self.sounds[id(media)])
         if media.kind != "image":
             text = _written(media)
             name = media.name or f"the {media.kind}"
@@ -328,6 +343,23 @@ def _picture(media: Media) -> Picture:
     return look(media.data)
 
 
+def _sound(media: Media) -> Sound:
+    if media.data is None:
+        raise UnreadableMedia("audio: its base64 could not be decoded")
+    return hear(media.data)
+
+
+def _heard(sound: Sound) -> str:
+    """A sentence on a recording."""
+    if sound.digits:
+        return f"In the recording the digits {sound.digits} are dialled."
+    if sound.tone is not None:
+        return f"The recording is a steady tone of {sound.tone} Hz."
+    if sound.seconds is None:
+        return f"I was given a recording as {sound.format}, which I cannot listen to."
+    return f"I hear a recording of {sound.seconds:.1f} seconds, and nothing in it that I know."
+
+
 def _media(messages: Sequence[Message]) -> Iterator[Media]:
     for message in messages:
         for part in message.parts:
@@ -338,13 +370,10 @@ def _media(messages: Sequence[Message]) -> Iterator[Media]:
 
 
 def _written(media: Media) -> str:
-    """The words of a document that is plain text; empty for any other."""
-    if media.kind != "document" or media.data is None or media.data.startswith(b"%PDF"):
+    """The words of a document; empty for one that cannot be read, and for other media."""
+    if media.kind != "document" or media.data is None:
         return ""
-    try:
-        return media.data.decode()
-    except UnicodeDecodeError:
-        return ""
+    return words(media.data, f"{media.format or ''} {media.name or ''}")
 
 
 def _result_text(result: ToolResult) -> str:
@@ -371,6 +400,10 @@ def _about_picture(prompt: str) -> bool:
         re.search(r"\b(?:image|picture|photo|photograph|screenshot|drawing|drawn)s?\b", gist(prompt), re.I)
         is not None
     )
+
+
+def _about_sound(prompt: str) -> bool:
+    return re.search(r"\b(?:recording|audio|sound|voice message|dialled|dialed)s?\b", gist(prompt), re.I) is not None
 
 
 def _only(prompt: str) -> bool:

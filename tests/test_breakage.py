@@ -17,7 +17,7 @@ from conformance.breakage import (
     broken_wire,
     implied,
     with_headers,
-    without_images,
+    without,
 )
 from conformance.contract import SPECS as FOLDER
 from conformance.contract import Contract, Rule, load
@@ -307,7 +307,7 @@ def test_several_members_are_ignored_together() -> None:
 
 
 def test_pictures_alone_are_taken_out_of_a_turn() -> None:
-    assert without_images(TURN) == IGNORED["images"]
+    assert without(TURN, "image") == IGNORED["images"]
 
 
 # The format and its operations

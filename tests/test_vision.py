@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
-from conformance.picture import FONT, GLYPH_HEIGHT, GLYPH_WIDTH, draw
+from conformance.picture import FONT, FORMATS, GLYPH_HEIGHT, GLYPH_WIDTH, draw
 from mockserver.vision import Picture, UnreadableMedia, look, measure
 
 CODES = st.text(alphabet=st.sampled_from(sorted(FONT)), min_size=1, max_size=8)
@@ -181,13 +181,74 @@ def test_a_progressive_jpeg_with_a_preview_has_its_own_size() -> None:
     assert measure(data) == Picture("jpeg", 50, 60)
 
 
-def test_an_interlaced_or_very_large_png_is_known_by_its_size() -> None:
-    plain = draw("A", 100)
-    assert look(plain) == Picture("png", 1100, 1300)
-    header = bytearray(draw("A"))
-    header[28] = 1
-    header[29:33] = struct.pack(">I", zlib.crc32(bytes(header[12:29])))
-    assert look(bytes(header)) == Picture("png", 44, 52)
+def interlaced(image: Image.Image) -> bytes:
+    """The picture as a PNG in the seven passes of Adam7, which Pillow reads and does not write."""
+    passes = (
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    )
+    pixels, packed = image.load(), b""
+    for left, top, across, down in passes:
+        for y in range(top, image.height, down):
+            row = bytes(pixels[x, y] for x in range(left, image.width, across))
+            packed += b"\0" + row if row else b""
+    head = struct.pack(">IIBBBBB", image.width, image.height, 8, 0, 0, 0, 1)
+    return chunks((b"IHDR", head), (b"IDAT", zlib.compress(packed)), END)
+
+
+@pytest.mark.parametrize(("code", "scale"), [("K7Q2", 1), ("K7Q2", 4), ("8B0O", 9)])
+def test_an_interlaced_png_is_read(code: str, scale: int) -> None:
+    image = opened(draw(code, scale))
+    assert opened(interlaced(image)).tobytes() == image.tobytes()
+    assert look(interlaced(image)).text == code
+
+
+@pytest.mark.parametrize("form", sorted(FORMATS))
+@pytest.mark.parametrize("scale", [1, 2, 4, 7, 40])
+def test_what_is_drawn_in_any_format_is_read(form: str, scale: int) -> None:
+    data = draw("K7Q2BO80", scale, form)
+    assert opened(data).format == form.upper()
+    assert look(data).text == "K7Q2BO80"
+
+
+@pytest.mark.parametrize(
+    ("form", "options"),
+    [
+        ("JPEG", {"quality": 75}),
+        ("JPEG", {"quality": 95, "progressive": True}),
+        ("WEBP", {"quality": 75}),
+        ("WEBP", {"lossless": True}),
+        ("GIF", {"interlace": 1}),
+        ("GIF", {"interlace": 0, "transparency": 255}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_the_code_is_read_as_other_programs_pack_it(form: str, options: dict[str, object], mode: str) -> None:
+    assert look(saved(opened(draw("C0DE7", 5)).convert(mode), form, **options)).text == "C0DE7"
+
+
+def test_of_an_animation_the_first_frame_is_seen() -> None:
+    first, second = (opened(draw(code)) for code in ("ONE1", "TWO2"))
+    assert look(saved(first, "GIF", save_all=True, append_images=[second])).text == "ONE1"
+
+
+def test_a_very_large_picture_is_known_by_its_size_alone() -> None:
+    assert look(saved(Image.new("1", (8192, 4096), 1))).text is None
+    assert look(saved(Image.new("1", (8192, 4097), 1))) == Picture("png", 8192, 4097)
+
+
+@pytest.mark.parametrize("form", ["jpeg", "gif", "webp"])
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
+def test_other_formats_cut_short_are_refused(form: str, part: float) -> None:
+    whole = draw("7K9", 4, form)
+    with pytest.raises(UnreadableMedia):
+        look(whole[: int(len(whole) * part)])
 
 
 WHOLE = draw("7K9")
@@ -236,17 +297,8 @@ END = (b"IEND", b"")
         (b"%PDF-1.7", "expected png, jpeg, gif or webp"),
         (chunks(header(0, 5, 8, 0), END), "1 pixel or more"),
         (chunks(header(2, 2, 8, 0), (b"IDAT", b"no zlib"), END), "do not unpack"),
-        (
-            chunks(header(2, 2, 8, 0), (b"IDAT", zlib.compress(b"\0\0\0")), END),
-            "expected 6 bytes of pixels, got 3",
-        ),
-        (chunks(header(2, 1, 8, 0), (b"IDAT", zlib.compress(b"\5\0\0")), END), "row filter"),
-        (chunks(header(2, 1, 8, 3), (b"IDAT", zlib.compress(b"\0\0\0")), END), "PLTE"),
-        (
-            chunks(header(2, 1, 8, 3), (b"PLTE", b"abc"), (b"IDAT", zlib.compress(b"\0\0\1")), END),
-            "palette of 1 colors is too short",
-        ),
-        (chunks(header(2, 1, 8, 5), END), "color type"),
+        (chunks(header(2, 1, 8, 0), (b"IDAT", zlib.compress(b"\5\0\0")), END), "do not unpack"),
+        (chunks(header(2, 1, 8, 5), END), "do not unpack"),
         (chunks(header(2, 1, 8, 0), (b"IDAT", zlib.compress(b"\0\0\1"))), "IEND"),
         (b"\xff\xd8\xff\xe0\x00\x04ab\x00\x00\x00\x00", "marker"),
         (b"RIFF\0\0\0\0WEBPABCD", "VP8"),
