@@ -29,7 +29,6 @@ from conformance.values import (
     Turn,
 )
 
-
 EMPTY_VIDEO = bytes.fromhex("00000018 66747970 69736f6d 00000200 69736f6d6d703431 00000008 66726565")
 """The boxes `ftyp` and `free` of ISO 14496-12: an MP4 file in which nothing is shown."""
 
@@ -145,7 +144,8 @@ def build(
         try:
             body: Any = dialect(contract.dialect).write(asked, contract.profile)
         except ValueError as error:
-            raise CannotAsk(f"{contract.id} has no words for it: {str(error).partition(', got')[0]}") from error
+            why = str(error).partition(", got")[0]
+            raise CannotAsk(f"{contract.id} has no words for it: {why}") from error
     else:
         body = said.get("body")
     where = contract.model_at or {}

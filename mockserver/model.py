@@ -403,7 +403,7 @@ def _about_picture(prompt: str) -> bool:
 
 
 def _about_sound(prompt: str) -> bool:
-    return re.search(r"\b(?:recording|audio|sound|voice message|dialled|dialed)s?\b", gist(prompt), re.I) is not None
+    return re.search(r"\b(?:recording|audio|sound|dialled|dialed)s?\b", gist(prompt), re.I) is not None
 
 
 def _only(prompt: str) -> bool:

@@ -12,13 +12,13 @@ import zlib
 from collections.abc import Iterator
 from html.parser import HTMLParser
 
+from .words import listed
+
 __all__ = ["words"]
 
 LARGEST = 1 << 23
 """Bytes that a stream of a PDF may unpack to."""
-BLOCKS = frozenset(
-    "address article br div dd dt h1 h2 h3 h4 h5 h6 hr li p section table td th title tr".split()
-)
+BLOCKS = listed("address article br div dd dt h1 h2 h3 h4 h5 h6 hr li p section table td th title tr")
 
 STREAM = re.compile(rb"<<(?P<head>[^\0]{0,2000}?)>>\s*stream\r?\n(?P<data>.*?)\r?\nendstream", re.S)
 SHOWN = re.compile(
