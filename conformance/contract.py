@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -79,8 +79,11 @@ class Failure:
     headers: Mapping[str, str | None]
     body: Any
     in_stream: Mapping[str, Any] | None
+    """The same failure as an event, after a stream has begun."""
     reality: str | None
     source: Mapping[str, str]
+    untold: bool = False
+    """Whether a stream that fails so ends early without a word of it."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,11 @@ class Contract:
         return bool(self.response.get("framing"))
 
     @property
+    def speaks_json(self) -> bool:
+        """Whether a good answer is JSON; a stream's events count as such."""
+        return self.streams or "json" in self.response.get("content_type", "json")
+
+    @property
     def method(self) -> str:
         return str(self.request["method"])
 
@@ -217,6 +225,11 @@ class Contract:
         """The provider's errors with this contract's own over them."""
         own = {key: value for key, value in self.said.get("errors", {}).items() if value is not None}
         inherited = dict(self.provider.failures) if self.provider else {}
+        if self.response.get("untold_failures"):
+            inherited = {
+                key: replace(each, in_stream=None, untold=each.in_stream is not None)
+                for key, each in inherited.items()
+            }
         for key, value in self.said.get("errors", {}).items():
             if value is None:
                 inherited.pop(key, None)
@@ -245,6 +258,9 @@ class Contract:
         }
         for name in IMPLIED:
             if name == "order" and not self.streams:
+                continue
+            if name == "framing" and not self.speaks_json:
+                # Any bytes are a text.
                 continue
             yield Rule(
                 id=name,

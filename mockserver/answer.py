@@ -214,6 +214,7 @@ class _Answering:
     def run(self) -> Answer:
         self._parse()
         if self.request.method == "OPTIONS" and "preflight" in self.provider.said:
+            self.contract = next((each for each, _ in self.routed.contracts), None)
             yield from self._preflight()
             return
         chosen = choose(self.routed, self.body, self._speaks)
@@ -655,9 +656,7 @@ class _Answering:
     def _metered(self, said: Mapping[str, Any]) -> Generator[Any, Any, dict[str, Any]]:
         """What this account used, and what it may use."""
         counts = yield Tally(self.routed.space, self._meter, {})
-        budgets = [
-            each.limit * MICROCENTS for each in (yield from self._counted()) if each.counts == "cost"
-        ]
+        budgets = [each.limit * MICROCENTS for each in (yield from self._counted()) if each.counts == "cost"]
         return told(counts, min(budgets, default=said["allowance"]))
 
     def _max_output(self) -> int | None:
@@ -686,9 +685,6 @@ class _Answering:
             yield from self._sorry(str(step), unfit)
             return
         failure = contract.failures[step.fail] if step is not None and step.fail is not None else None
-        if step is not None and failure is not None and failure.untold and step.after_events is not None:
-            # What fails at the vendor is not told: the answer ends where it was, as if that were its end.
-            step, failure = step.ending_early(self._read_turn()), None
         if step is not None and failure is not None and step.after_events is None:
             yield from self._fail(failure, self._as_if(failure), "script", f"scripted {step}")
             return
@@ -702,6 +698,8 @@ class _Answering:
                 Refusal(condition, {"got": str(error), "expected": "a tool on offer and a JSON Schema"})
             )
             return
+        if step is not None and failure is not None and failure.untold:
+            replies, step, failure = [step.ended_early(each) for each in replies], Step(), None
         response = self._render(replies, guard)
         yield from self._settle(replies[0].usage)
         if contract.response.get("remember"):
@@ -867,8 +865,7 @@ class _Answering:
             except UnreadableMedia:
                 seen = without(turn, "image", "audio")
                 replies = list(reply(seen, seed, ability))
-        sent = f"{[name for name, _ in self.request.headers]} {self.request.body!r}"
-        operations = varied(self.operations, sent, self.request_id)
+        operations = varied(self.operations, self.request, self.request_id)
         return [broken_reply(each, operations) for each in replies]
 
     def _model_seed(self) -> int:
@@ -997,9 +994,7 @@ class _Answering:
             return
         from mockserver import pages
 
-        status, headers = self._contract.response["status"], self._headers(
-            self._contract.response.get("content_type"), {}
-        )
+        said = self._contract.response
         body: Any = None
         match name:
             case "library":
@@ -1011,14 +1006,15 @@ class _Answering:
                 body = pages.sign_in(self.mock.credentials.puter_tokens, settings)
             case "token-left":
                 yield from pages.leave_token(self.body, settings)
-                body = fill(self._contract.response.get("answer"), self._values({}))
+                body = fill(said["answer"], self._values({}))
             case "token-fetched":
                 token = yield from pages.fetch_token(self.body, settings)
                 if token is None:
                     yield from self._refuse(Refusal("no-token-yet"))
                     return
-                body = fill(self._contract.response.get("answer"), self._values({"token": token}))
-        yield from self._send(Response(status, headers, (), body=body))
+                body = fill(said["answer"], self._values({"token": token}))
+        headers = self._headers(said.get("content_type"), {})
+        yield from self._send(Response(said["status"], headers, (), body=body))
 
     def _open_socket(self, settings: Mapping[str, Any]) -> Answer:
         from mockserver import engine_io
@@ -1184,9 +1180,10 @@ class _Answering:
         headers = (("Content-Type", "text/plain; charset=utf-8"), *self._cors(self._values({})))
         self._prepare_breakage()
         response = self._broken(Response(said["status"], headers, (), body=said["body"]))
-        body = response.body.encode()
-        yield Head(response.status, response.headers, len(body))
-        yield Send(body)
+        pieces, _ = self._pieces(response, None, None)
+        yield Head(response.status, response.headers, sum(len(piece) for piece in pieces))
+        for piece in pieces:
+            yield Send(piece)
 
     # Out
 

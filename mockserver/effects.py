@@ -7,7 +7,7 @@ others by the door that holds the connection. Ended early, it may still yield st
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -117,6 +117,15 @@ class Enter:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """Adds to the counts kept under `name`, each by its own key; gives all of them as they are then."""
+
+    space: str
+    name: str
+    amounts: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
     """The next scripted step of this space, taken off its list; None if there is none."""
 
@@ -131,7 +140,7 @@ class Note:
     entry: Any
 
 
-Inner = Fetch | Store | Spend | Enter | Script | Note
+Inner = Fetch | Store | Spend | Enter | Tally | Script | Note
 Effect = Transport | Inner
 Answer = Generator[Effect, Any, None]
 

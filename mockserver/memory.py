@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from mockserver.effects import Enter, Fetch, Inner, Note, Script, Spend, Store
+from mockserver.effects import Enter, Fetch, Inner, Note, Script, Spend, Store, Tally
 from mockserver.quota import Bucket
 
 KEPT_VALUES, KEPT_ENTRIES = 10_000, 10_000
@@ -24,6 +24,7 @@ class Space:
     values: OrderedDict[tuple[str, str], Any] = field(default_factory=OrderedDict)
     buckets: dict[str, Bucket] = field(default_factory=dict)
     places: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, dict[str, float]] = field(default_factory=dict)
     script: deque[Any] = field(default_factory=deque)
     journal: deque[Any] = field(default_factory=lambda: deque(maxlen=KEPT_ENTRIES))
 
@@ -81,6 +82,11 @@ class Memory:
                     else:
                         space.places[quota] = taken + 1
                     return True
+                case Tally(name=name, amounts=amounts):
+                    counts = space.counts.setdefault(name, {})
+                    for key, amount in amounts.items():
+                        counts[key] = counts.get(key, 0) + amount
+                    return dict(counts)
                 case Script():
                     return space.script.popleft() if space.script else None
                 case Note(entry=entry):

@@ -31,6 +31,14 @@ class Step:
             output += tokens.count_text(f"{call.name}{call.arguments}")
         return replace(self.reply, usage=Usage(input=tokens.count(turn), output=output))
 
+    def ended_early(self, reply: Reply) -> Reply:
+        """The words of `reply` that came before a failure which the API does not tell, as if they were all."""
+        from mockserver import tokens
+
+        text = "".join(tokens.split(reply.text)[: self.after_events])
+        prompt = reply.usage.input if reply.usage else 0
+        return Reply((Text(text),), "stop", Usage(prompt, tokens.count_text(text)))
+
     def __str__(self) -> str:
         if self.fail is not None:
             after = "" if self.after_events is None else f", after_events={self.after_events}"
