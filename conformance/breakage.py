@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -118,6 +119,8 @@ def _break_reply(reply: Reply, how: Mapping[str, Any]) -> Reply:
         reply = replace(reply, parts=(*reply.parts, Text(how["append"])))
     if "finish" in how:
         reply = replace(reply, finish=how["finish"], stop_sequence=None)
+    if "relabel" in how and reply.finish is not None:
+        reply = replace(reply, finish=how["relabel"].get(reply.finish, reply.finish))
     if "arguments" in how:
         parts = tuple(
             replace(part, arguments=how["arguments"]) if isinstance(part, ToolCall) else part
@@ -273,6 +276,8 @@ def broken_wire(pieces: Sequence[bytes], operations: Sequence[Operation]) -> tup
                 raise Unbroken(f"{dict(operation)}: expected a body, got no bytes")
             at = how["flip"] % len(whole)
             changed = [whole[:at] + bytes([whole[at] ^ 0x01]) + whole[at + 1 :]]
+        if "body" in how:
+            changed = [how["body"].encode()]
         if "append" in how:
             changed = [*changed, how["append"].encode()]
         if "line_end" in how:
@@ -289,13 +294,33 @@ def broken_wire(pieces: Sequence[bytes], operations: Sequence[Operation]) -> tup
     return result, end
 
 
+def broken_as_can_be(
+    contract: Contract | None, response: Response, habits: Sequence[Operation]
+) -> Response:
+    """The response after those of the operations that change something in it."""
+    for habit in habits:
+        with suppress(Unbroken):
+            response = broken_response(contract, response, [habit])
+    return response
+
+
+def wire_as_can_be(pieces: Sequence[bytes], habits: Sequence[Operation]) -> tuple[list[bytes], str | None]:
+    """As `broken_wire`, after those of the operations that change something."""
+    result, end = list(pieces), None
+    for habit in habits:
+        with suppress(Unbroken):
+            result, ended = broken_wire(result, [habit])
+            end = ended or end
+    return result, end
+
+
 def implied(contract: Contract, rule: Rule, response: Response) -> list[Operation]:
     """Operations that break one of the implied rules in this very response."""
     match rule.id:
         case "status":
             return [{"exchange": {"status": 202 if response.status != 202 else 200}}]
         case "headers":
-            return [{"exchange": {"headers": {"content-type": "text/plain"}}}]
+            return [{"exchange": {"headers": {"content-type": "text/plain" if contract.speaks_json else "image/gif"}}}]
         case "framing":
             return [_FRAMING[contract.response["framing"]["kind"] if contract.streams else "json"]]
         case "shape":

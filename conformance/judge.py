@@ -73,10 +73,10 @@ def judge(rule: Rule, seen: Seen) -> Finding:
             return Finding(rule, "not asked", f"nothing to look at: {error}")
         return Finding(rule, "suite error", f"check {rule.check} raised {type(error).__name__}: {error}")
     if found:
-        return Finding(rule, "broken", mismatches=found)
+        return Finding(rule, "broken", "; ".join(seen.told), found)
     if doubt:
         return Finding(rule, "not asked", doubt)
-    return Finding(rule, "kept")
+    return Finding(rule, "kept", "; ".join(seen.told))
 
 
 def outage(step: Step) -> str | None:
