@@ -245,7 +245,8 @@ class Contract:
         return rules
 
     def _implied(self) -> Iterator[Rule]:
-        if self.abstract or not self.probes:
+        steps = [step for probe in self.probes.values() for step in probe["steps"].values()]
+        if self.abstract or all(step.get("expect", "answered") != "answered" for step in steps):
             return
         also = self.said.get("also", {})
         probe = next(iter(self.probes))
@@ -442,6 +443,8 @@ class Specs:
     """Where all of it stands."""
     guardrails: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The guardrails that the mock knows, by id."""
+    broken: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Providers that misbehave on purpose, by the names under which the mock can be one."""
 
     def of(self, provider: str) -> list[Contract]:
         """The provider's operations, in the order of their files."""
@@ -756,12 +759,12 @@ def _day(said: str) -> date:
     return date.fromisoformat(said if said.count("-") > 1 else f"{said}-01")
 
 
-KINDS = ("providers", "contracts", "shapes", "cards", "guardrails")
+KINDS = ("providers", "contracts", "shapes", "cards", "guardrails", "broken")
 """The folders that hold the files of each kind."""
 
 
 def files(folder: Path, kind: str) -> list[Path]:
-    """The YAML files of one kind (`providers`, `contracts`, `cards`, `shapes`, `guardrails`) below `folder`."""
+    """The YAML files of one kind (`providers`, `contracts`, `cards`, `shapes`, `guardrails`, `broken`) below `folder`."""
     return sorted((folder / kind).rglob("*.yaml"))
 
 
@@ -784,13 +787,14 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
     library = Library(kept.fetch(found_as))
     schemas = {
         kind: library.shape({"$ref": library.uri(SPECS / "schema" / f"{kind}.yaml")})
-        for kind in ("contract", "provider", "card", "guardrail")
+        for kind in ("contract", "provider", "card", "guardrail", "broken")
         if not library.trusted
     }
     providers: dict[str, Provider] = {}
     raw: dict[str, tuple[Path, dict[str, Any]]] = {}
     cards: list[Card] = []
     guardrails: dict[str, dict[str, Any]] = {}
+    broken: dict[str, dict[str, Any]] = {}
     for root in roots:
         for path in files(root, "guardrails"):
             said = _checked(library, schemas.get("guardrail"), path)
@@ -799,6 +803,11 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
                     path, line_of(path, "/guardrail"), f"guardrail {said['guardrail']!r} stands elsewhere too"
                 )
             guardrails[said["guardrail"]] = said
+        for path in files(root, "broken"):
+            said = _checked(library, schemas.get("broken"), path)
+            if said["broken"] in broken:
+                raise SpecError(path, line_of(path, "/broken"), f"{said['broken']!r} stands elsewhere too")
+            broken[said["broken"]] = said
         for path in files(root, "providers"):
             said = _checked(library, schemas.get("provider"), path)
             if said["provider"] in providers:
@@ -845,7 +854,7 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
             for path in (shared for root in roots for shared in files(root, "shapes")):
                 library.document(path)
             kept.keep(found_as, library.documents)
-    return Specs(providers, contracts, tuple(cards), tuple(roots), guardrails)
+    return Specs(providers, contracts, tuple(cards), tuple(roots), guardrails, broken)
 
 
 def _checked(library: Library, shape: Shape | None, path: Path) -> dict[str, Any]:

@@ -155,7 +155,9 @@ def _broken_shape(step: Step) -> str | None:
 
 
 def _judge_implied(rule: Rule, seen: Seen) -> Finding:
-    step = seen.step(next(iter(seen.steps)))
+    # A probe may begin at another operation, to have something to ask this one for.
+    own = (name for name, step in seen.steps.items() if step.contract is seen.contract)
+    step = seen.step(next(own, next(iter(seen.steps))))
     response = step.exchange.response
     assert response is not None
     contract = step.contract

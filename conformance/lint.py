@@ -42,7 +42,7 @@ CONDITIONS: Mapping[str, tuple[str, ...]] = {
     "features": ("prompt-caching-not-offered",),
     "guardrail": ("unknown-guardrail",),
     "modality": ("input-modality",),
-    "media": ("media-unreadable", "media-limit", "media-format", "s3-not-offered"),
+    "media": ("media-unreadable", "media-limit", "media-format", "address-not-offered"),
     "tools": ("tool-ids-mismatch", "tools-not-offered"),
     "cap": ("output-cap-exceeded",),
     "context": ("context-overflow",),
@@ -80,7 +80,7 @@ UNCHECKED = (
 )
 """Conditions that need no check: nobody serves the path, or the model cannot do what is asked."""
 
-POINTERS = ("at", "same_as", "of", "total", "deltas", "into", "index", "cost", "list", "parts", "names")
+POINTERS = ("at", "same_as", "of", "total", "deltas", "into", "index", "cost", "list", "parts", "names", "by")
 STEPS = ("step", "to_step", "as_step", "shown", "control")
 EVENTS = ("event", "start", "delta", "stop")
 """Arguments of checks by what they name."""

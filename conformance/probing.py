@@ -46,7 +46,7 @@ def turn(said: Mapping[str, Any], target: Target, earlier: Mapping[str, Step], s
     choice = said.get("tool_choice")
     output = said.get("output")
     return Turn(
-        messages=tuple(part for each in said["messages"] for part in _messages(each, earlier)),
+        messages=tuple(part for each in said["messages"] for part in _messages(each, target, earlier)),
         model=target.model,
         tools=tuple(
             Tool(each["name"], each.get("description", ""), each["schema"]) for each in said.get("tools", ())
@@ -79,7 +79,7 @@ def _number(said: Any, target: Target) -> int | None:
     return int(value * said.get("times", 1)) + int(said.get("plus", 0))
 
 
-def _messages(said: Mapping[str, Any], earlier: Mapping[str, Step]) -> list[Message]:
+def _messages(said: Mapping[str, Any], target: Target, earlier: Mapping[str, Step]) -> list[Message]:
     if "answered" in said:
         return [Message("assistant", _reply(earlier, said["answered"]).parts)]
     if "results" in said:
@@ -88,7 +88,8 @@ def _messages(said: Mapping[str, Any], earlier: Mapping[str, Step]) -> list[Mess
             raise Unfounded(f"step {said['results']} called no tool, so there is no result to give")
         return [Message("tool", tuple(ToolResult(call.id, (Text(said["text"]),)) for call in calls))]
     if "filler" in said:
-        raise CannotAsk("filler messages are asked by the limit search, not by a probe")
+        filler = said["word"] * (_number(said["filler"], target) or 0)
+        return [Message(said["role"], (Text(f"{said.get('needle', '')}{filler}{said.get('text', '')}"),))]
     if "text" in said:
         return [Message(said["role"], (Text(said["text"]),))]
     return [Message(said["role"], tuple(_part(each) for each in said["parts"]))]
@@ -155,7 +156,7 @@ def build(
         body = merge(body or {}, _taken(said["patch"], earlier))
     if said.get("reversed"):
         body = turned(body)
-    path = said.get("path") or _path(contract, model)
+    path = said.get("path") or _path(contract, model, _taken(said.get("filled", {}), earlier))
     headers = dict(contract.request.get("sent_headers", {}))
     content_types = contract.request.get("content_types")
     if contract.request.get("body") is not None:
@@ -189,13 +190,15 @@ def _taken(value: Any, earlier: Mapping[str, Step]) -> Any:
     return value
 
 
-def _path(contract: Contract, model: str | None) -> str:
+def _path(contract: Contract, model: str | None, values: Mapping[str, Any]) -> str:
     template = contract.request["paths"][0]
     where = contract.model_at or {}
 
     def filled(found: re.Match[str]) -> str:
         if where.get("path") == found[1]:
             return quote(model or "", safe="")
+        if found[1] in values:
+            return quote(str(values[found[1]]), safe="")
         raise CannotAsk(f"{contract.id}: nothing to put into {{{found[1]}}} of {template}")
 
     return re.sub(r"\{(\w+)\}", filled, template)

@@ -203,6 +203,13 @@ def at_most(seen: Seen, at: str, limit: float, step: str | None = None) -> Itera
 
 
 @check
+def at_least(seen: Seen, at: str, limit: float, step: str | None = None) -> Iterator[Mismatch]:
+    for where, value in _some(seen, at, step):
+        if value < limit:
+            yield Mismatch(where, f"at least {limit}", value)
+
+
+@check
 def count(
     seen: Seen,
     event: str | None = None,
@@ -245,6 +252,28 @@ def increments(seen: Seen, at: str, first: int, step: str | None = None) -> Iter
         if value != expected:
             yield Mismatch(where, str(expected), value)
             return
+
+
+@check
+def in_order(seen: Seen, list: str, by: Iterable[str], step: str | None = None) -> Iterator[Mismatch]:
+    """The entries of a list stand in the order of what they say at `by`, the first place first."""
+    before: Any = None
+    for where, entry in select(seen.step(step).document, f"{list}/*"):
+        here = [str(value) for at in by for _, value in select(entry, at)]
+        if before is not None and here < before:
+            yield Mismatch(where, f"one that comes after {' '.join(before)}", " ".join(here))
+            return
+        before = here
+
+
+@check
+def distinct(seen: Seen, at: str, step: str | None = None) -> Iterator[Mismatch]:
+    """No two places that the pointer finds hold the same."""
+    known: dict[str, str] = {}
+    for where, value in _some(seen, at, step):
+        first = known.setdefault(json.dumps(value, sort_keys=True), where)
+        if first != where:
+            yield Mismatch(where, f"another value than at {first}", value)
 
 
 @check
@@ -726,10 +755,10 @@ def counts_alike(seen: Seen, within: float, beside: int, step: str = "ask") -> I
     `beside` is what a template may put around the same messages.
     """
     own = seen.step(step).reply.usage
-    for each in _over_others(seen, step):
-        other = each.reply.usage
-        if own is None or other is None:
-            continue
+    counted = [(each, each.reply.usage) for each in _over_others(seen, step) if each.reply.usage is not None]
+    if own is None or not counted:
+        raise Unseen("tokens are not counted on both sides")
+    for each, other in counted:
         for name in ("input", "output"):
             ours, theirs = getattr(own, name), getattr(other, name)
             if abs(ours - theirs) > max(ours, theirs) * within + beside:

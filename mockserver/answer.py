@@ -21,12 +21,14 @@ import orjson
 
 from conformance.breakage import (
     Unbroken,
+    broken_as_can_be,
     broken_reply,
     broken_response,
     broken_turn,
     broken_wire,
     implied,
     varied,
+    wire_as_can_be,
     with_headers,
     without,
 )
@@ -98,6 +100,8 @@ class Mock:
     ) -> None:
         refuse_unknown(specs, limits or {})
         for name in broken:
+            if name in specs.broken:
+                continue
             if ":" in name or not any(rule.id == name for rule in specs.rules()):
                 specs.rule(name)
         self.specs, self.credentials, self.auth, self.reality = specs, credentials, auth, reality
@@ -205,6 +209,8 @@ class _Answering:
         self.reserved: tuple[str, float, float] | None = None
         self.cap_left: int | None = None
         self.operations: list[Mapping[str, Any]] = []
+        self.habits: list[Mapping[str, Any]] = []
+        """Operations on every answer, those that they change nothing of too."""
         self.implied_rules: list[Any] = []
         self.unbroken: str | None = None
         self.latency_ms = self.ids.number(180, 620)
@@ -269,6 +275,8 @@ class _Answering:
         asked = self.request.header(BREAK)
         names = [*self.mock.broken, *(name.strip() for name in (asked or "").split(",") if name.strip())]
         for name in names:
+            for habit in self.specs.broken.get(name, {}).get("operations", ()):
+                (self.habits if habit.keys() & {"exchange", "wire"} else self.operations).append(habit)
             contract_id, _, rule_id = name.rpartition(":")
             contract = self.contract
             if contract is None and contract_id:
@@ -399,7 +407,10 @@ class _Answering:
         elsewhere = prefix is not None and not self.routed.path.startswith(f"{prefix}/")
         if elsewhere or self.card.offers(f"api:{contract.offer}", self.mock.reality) is not True:
             return Refusal("model-lacks-api", {"model": self.model, "path": self.routed.path})
-        bare = self.profile is None and "profiles" in self.provider.said
+        bare_only = contract.request.get("bare_ids", False)
+        if bare_only and self.profile is not None:
+            return Refusal("model-lacks-api", {"model": self.model, "path": self.routed.path})
+        bare = self.profile is None and "profiles" in self.provider.said and not bare_only
         if bare and self.card.offers("on_demand", self.mock.reality) is False:
             return Refusal("profile-needed", {"model": self.model})
         if self.card.offers("legacy", self.mock.reality):
@@ -1232,10 +1243,10 @@ class _Answering:
             except (Unbroken, KeyError) as error:
                 self.unbroken = str(error)
         try:
-            return broken_response(self.contract, response, self.operations)
+            response = broken_response(self.contract, response, self.operations)
         except Unbroken as error:
             self.unbroken = str(error)
-            return response
+        return broken_as_can_be(self.contract, response, self.habits)
 
     def _pieces(
         self, response: Response, step: Step | None, failure: Failure | None
@@ -1257,6 +1268,8 @@ class _Answering:
             pieces = []
         else:
             pieces = [dump(response.body, sort)]
+        if any("wire" in each for each in self.habits):
+            return wire_as_can_be(pieces, self.habits)
         if not any("wire" in each for each in self.operations):
             return pieces, None
         try:

@@ -45,7 +45,7 @@ def _beyond(
     if media.url is not None:
         taken = limit.get("s3_models")
         if taken is not None and media.url.startswith("s3:") and not re.search(taken, model):
-            return "s3-not-offered", {"got": media.url}
+            return "address-not-offered", {"got": media.url}
         return None
     if number > limit.get("count", number):
         return "media-limit", _said(f"at most {limit['count']} {media.kind} blocks", f"{number} and more")
