@@ -239,7 +239,7 @@ def test_the_table_of_conditions_is_that_of_lint() -> None:
     there |= {f"`auth`, scheme `{scheme}`": list(each) for scheme, each in AUTH_CONDITIONS.items()}
     there["no check"] = list(UNCHECKED)
     told["`auth`, scheme `puter`"].remove("refused_kinds")
-    assert told.pop("`quota`") == ["quotas"]
+    assert told.pop("`quota`") == told.pop("`funds`") == ["quotas"]
     assert told == there
 
 
