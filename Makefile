@@ -9,6 +9,8 @@ NODE_CLIENTS := tests/clients/node
 NODE_INSTALLED := $(NODE_CLIENTS)/node_modules/.package-lock.json
 # The oldest pytest we support, for the tests that run the plugin with it.
 PYTEST_LOWEST := build/pytest-lowest
+# The AWS CLI and aiobotocore pin a botocore of their own.
+AWS_CLIENTS := build/aws-clients
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint lock readme clean chromium
@@ -24,7 +26,7 @@ help:
 run: .venv/.installed
 	@.venv/bin/conformance run --report-dir build/report
 
-test: .venv/.installed $(NODE_INSTALLED) $(PYTEST_LOWEST)/.installed chromium
+test: .venv/.installed $(NODE_INSTALLED) $(PYTEST_LOWEST)/.installed $(AWS_CLIENTS)/.installed chromium
 	@$(PY) -m pytest -n 2 --dist loadgroup
 
 lint: .venv/.installed
@@ -38,6 +40,8 @@ lock:
 		--generate-hashes --upgrade --quiet --custom-compile-command 'make lock' -o requirements.lock
 	@echo 'pytest==8.0.0' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes \
 		--upgrade --quiet --custom-compile-command 'make lock' -o requirements-pytest-lowest.lock
+	@printf 'awscli\naiobotocore\n' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes \
+		--upgrade --quiet --custom-compile-command 'make lock' -o requirements-aws-clients.lock
 	@cd $(NODE_CLIENTS) && rm -f package-lock.json && npm install --package-lock-only
 
 readme: .venv/.installed
@@ -69,6 +73,11 @@ $(NODE_INSTALLED): $(NODE_CLIENTS)/package-lock.json
 $(PYTEST_LOWEST)/.installed: requirements-pytest-lowest.lock .venv/.installed
 	@rm -rf $(PYTEST_LOWEST)
 	@$(PIP_INSTALL) --target $(PYTEST_LOWEST) --require-hashes -r requirements-pytest-lowest.lock
+	@touch $@
+
+$(AWS_CLIENTS)/.installed: requirements-aws-clients.lock .venv/.installed
+	@rm -rf $(AWS_CLIENTS)
+	@$(PIP_INSTALL) --no-deps --target $(AWS_CLIENTS) --require-hashes -r requirements-aws-clients.lock
 	@touch $@
 
 # Where we may install it we do; elsewhere the browser's own test says that it is missing.

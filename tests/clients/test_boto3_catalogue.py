@@ -61,7 +61,9 @@ def refusal(client: Any, model: str) -> str:
 
 
 def test_the_list_has_every_model_of_the_region(client: Client) -> None:
-    expected = {card.ids["bedrock-runtime"] for card in ON_RUNTIME if card.offers("region:us-east-1") is not False}
+    expected = {
+        card.ids["bedrock-runtime"] for card in ON_RUNTIME if card.offers("region:us-east-1") is not False
+    }
     assert set(ids(client("bedrock"))) == expected
 
 
@@ -124,7 +126,9 @@ def test_a_token_that_no_page_gave_is_refused(client: Client) -> None:
 
 
 def test_there_are_no_application_profiles(client: Client) -> None:
-    assert client("bedrock").list_inference_profiles(typeEquals="APPLICATION")["inferenceProfileSummaries"] == []
+    assert (
+        client("bedrock").list_inference_profiles(typeEquals="APPLICATION")["inferenceProfileSummaries"] == []
+    )
 
 
 def test_a_profile_is_found_by_id_and_by_arn(client: Client) -> None:
