@@ -94,6 +94,8 @@ with another are compared with what the file lists under `also`.
 examples:
   conformance mutants                             every rule of every contract
   conformance mutants --specs my-specs/ --api 'my/*'
+  conformance mutants --broken                    each broken provider of specs/broken/: how many rules fall
+  conformance mutants --broken gateway null       these two, and which rules fall
 
 exit codes: 0 sound (every rule found by its own check, the unbroken mock clean), 1 not sound, 2 usage
 """
@@ -260,6 +262,12 @@ def _parser() -> argparse.ArgumentParser:
     mutants.add_argument(
         "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"
     )
+    mutants.add_argument(
+        "--broken",
+        nargs="*",
+        metavar="NAME",
+        help="be each broken provider of specs/broken/ in turn instead (all, or those named, with the rules that fall)",
+    )
     mutants.set_defaults(command=_mutants)
     archive.add(commands)
     return parser
@@ -318,7 +326,7 @@ def _run(arguments: argparse.Namespace) -> int:
     terms = {name: getattr(arguments, name) for name in ("waivers", "baseline", "fail_on", "rules", "shard")}
     today = datetime.now(UTC).date()
     held = read_terms(specs, provider=arguments.provider, today=today, **terms)
-    held.chosen(cases(asked, specs, arguments.api))
+    held.chosen(cases(asked, specs, arguments.api), specs)
     folder = report_folder(arguments.report_dir) if arguments.report_dir else None
     if arguments.provider != EMBEDDED or arguments.endpoint_url:
         from conformance.ask import probe_url
@@ -439,7 +447,16 @@ def _mutants(arguments: argparse.Namespace) -> int:
     from conformance.mutants import matrix, run_mutants
 
     specs = specs_of(arguments.specs)
-    outcome = run_mutants(specs, arguments.api or ["*"], progress=sys.stderr if sys.stderr.isatty() else None)
+    progress = sys.stderr if sys.stderr.isatty() else None
+    if arguments.broken is not None:
+        from conformance.broken import matrix as broken_matrix
+        from conformance.broken import run_broken
+
+        outcomes = run_broken(specs, arguments.broken, arguments.api or ["*"], progress)
+        for line in broken_matrix(specs, outcomes, named=bool(arguments.broken)):
+            print(line)
+        return 0 if all(each.fallen for each in outcomes) else 1
+    outcome = run_mutants(specs, arguments.api or ["*"], progress=progress)
     for line in matrix(outcome):
         print(line)
     return 0 if outcome.sound else 1

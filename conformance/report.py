@@ -257,6 +257,7 @@ _TOLD = {
     "excused": "broken, but waived or so in the baseline too",
     "accused": "kept, but waived: remove the waiver",
 }
+_NOUNS = {"warning": "warning", "accused": "stale waiver"}
 
 
 def shown(finding: Mapping[str, Any]) -> str:
@@ -423,7 +424,7 @@ def verdict(document: Mapping[str, Any], color: bool = False) -> str:
     """The last line of a run: `not conformant: 613 kept, 1 broken; 120 requests in 4.2 s`."""
     counts = Counter(shown(each) for each in document["findings"])
     words = ", ".join(
-        _count(counts[word], "warning") if word == "warning" else f"{counts[word]} {word}"
+        _count(counts[word], _NOUNS[word]) if word in _NOUNS else f"{counts[word]} {word}"
         for word in ("kept", *_Cell.ORDER, "not applicable")
         if counts[word]
     )

@@ -172,7 +172,9 @@ class Session:
             region=self.option("region"),
             mock=mock,
         )
-        self.cases = self.terms.chosen(cases(self.targets, self.specs, self.option("api")))
+        self.cases = self.terms.chosen(
+            cases(self.targets, self.specs, self.option("api")), self.specs
+        )
         self._by_id = {case.id: case for case in self.cases}
 
     def judge(self, case: Case) -> Finding:

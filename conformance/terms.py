@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from conformance.contract import Contract, Rule, Specs
 from conformance.diff import was_kept
 from conformance.finding import Finding
+from conformance.probing import CannotAsk, Unfounded, build
 from conformance.rulesets import RuleSet, find
 from conformance.stored import read_run
 from conformance.target import EMBEDDED, Target, UsageError
@@ -41,10 +43,10 @@ class Terms:
     ruleset: RuleSet | None
     shard: tuple[int, int] | None
 
-    def chosen(self, cases: Sequence[Case]) -> list[Case]:
+    def chosen(self, cases: Sequence[Case], specs: Specs) -> list[Case]:
         """The cases of the rule set, at its levels, that fall into the shard.
 
-        A shard takes whole probes, in turns, so that no exchange is made in two of them.
+        A shard takes whole probes, in turns, and those that ask the same together: nothing is paid in two of them.
         Raises UsageError where nothing would be left: a run that asks nothing is not green.
         """
         left = list(cases)
@@ -59,10 +61,10 @@ class Terms:
                 raise UsageError(f"--rules: none of these contracts has a rule of {self.ruleset.name}")
         if self.shard is not None:
             index, number = self.shard
-            probes = list(dict.fromkeys(_probe(case) for case in left))
-            if index > len(probes):
-                raise UsageError(f"--shard: expected at most {len(probes)} shards, one for each probe, got {number}")
-            own = set(probes[index - 1 :: number])
+            groups = _together(left, specs)
+            if index > len(groups):
+                raise UsageError(f"--shard: expected at most {len(groups)} shards for what is asked, got {number}")
+            own = {probe for group in groups[index - 1 :: number] for probe in group}
             left = [case for case in left if _probe(case) in own]
         return left
 
@@ -94,8 +96,47 @@ class Terms:
         return said
 
 
-def _probe(case: Case) -> tuple[str, str, str | None]:
+_Probe = tuple[str, str, str | None]
+
+
+def _probe(case: Case) -> _Probe:
     return case.target.name, case.contract.id, case.rule.probe
+
+
+def _together(cases: Sequence[Case], specs: Specs) -> list[list[_Probe]]:
+    """The probes in the order of the cases; those that send the same request stand in one group."""
+    leader: dict[_Probe, _Probe] = {}
+    first: dict[Any, _Probe] = {}
+    for case in cases:
+        probe = _probe(case)
+        if probe in leader:
+            continue
+        leader[probe] = probe
+        for request in _requests(case, specs):
+            other = first.setdefault(request, probe)
+            one, two = _led(leader, other), _led(leader, probe)
+            leader[two] = one
+    groups: dict[_Probe, list[_Probe]] = {}
+    for probe in leader:
+        groups.setdefault(_led(leader, probe), []).append(probe)
+    return list(groups.values())
+
+
+def _led(leader: Mapping[_Probe, _Probe], probe: _Probe) -> _Probe:
+    while leader[probe] != probe:
+        probe = leader[probe]
+    return probe
+
+
+def _requests(case: Case, specs: Specs) -> Iterator[Any]:
+    """What the probe of the case sends whatever is answered; nothing of a probe that cannot be asked."""
+    assert case.rule.probe is not None
+    for name, how in case.contract.probes[case.rule.probe]["steps"].items():
+        contract = specs.contracts[how["contract"]] if "contract" in how else case.contract
+        # A step that goes on from an answer is nobody else's.
+        with suppress(CannotAsk, Unfounded, KeyError):
+            request, _, _ = build(contract, name, how, case.target, {})
+            yield how.get("target", case.target.name), request
 
 
 def read_terms(
