@@ -68,7 +68,7 @@ def encode_event(contract: Contract, event: Event, kind: str = "event") -> bytes
 def read(
     contract: Contract, status: int, headers: Headers, chunks: Sequence[Chunk], ending: Ending = "complete"
 ) -> Response:
-    """A response from what came: parsed JSON, or the events of a stream.
+    """A response from what came: parsed JSON, the events of a stream, or the text of one that promises no JSON.
 
     What breaks the framing is told in `problem`; what came before it is kept.
     """
@@ -79,7 +79,9 @@ def read(
     if framing and status == contract.response.get("status") and (kind == ours or not looks_like_json(raw)):
         return _read_stream(contract, framing, status, headers, tuple(chunks), ending)
     body, problem = None, None
-    if raw:
+    if not contract.speaks_json and "json" not in kind:
+        body = raw.decode("utf-8", "replace")
+    elif raw:
         try:
             body = orjson.loads(raw)
         except orjson.JSONDecodeError as error:

@@ -44,6 +44,10 @@ examples:
   mockserver --port 0 --tls-port 0           any free ports
   mockserver --break bedrock-runtime/converse:usage-adds-up
                                              break one rule, to see what a client makes of it
+  mockserver --quota requests_per_minute=3   run into a limit soon
+  mockserver --puter-js node_modules/@heyputer/puter.js
+                                             serve the puter.js that npm has installed there: a page needs
+                                             <script src="http://127.0.0.1:4010/v2/"></script> and no more
 
 Ctrl-C or SIGTERM ends it: open streams run to their end, exit code 0.
 """
@@ -160,6 +164,8 @@ def _env(arguments: Sequence[str]) -> int:
         # At the end: an unquoted eval makes one line of it all, and a comment ends that line.
         print("# puter.js reads no environment variable; point it at the mock in code:")
         print("".join(f"#   {line}\n" for line in puter_code(info).splitlines()), end="")
+        print("# Puter tokens of other kinds (with --auth strict each is met as the service meets it):")
+        print("".join(f"#   {kind:18} {token}\n" for kind, token in info["puter_tokens"].items()), end="")
     return 0
 
 
@@ -318,6 +324,24 @@ def _mock_options(parser: argparse.ArgumentParser, port: int, tls_port: int, sta
         metavar="RULE_ID",
         help="break this rule in every answer; may be given again",
     )
+    parser.add_argument(
+        "--quota",
+        dest="limits",
+        type=_quota,
+        action="append",
+        default=[],
+        metavar="ID=LIMIT",
+        help="another limit than the provider's, e.g. requests_per_minute=3, or funds_usd_cents=0.5: what each Puter "
+        "account has to spend; may be given again",
+    )
+    parser.add_argument(
+        "--puter-js",
+        type=Path,
+        default=os.environ.get("MOCK_PUTER_JS") or None,
+        metavar="PATH",
+        help="the npm package @heyputer/puter.js, a folder that has it in node_modules, or its file: served at /v2/ "
+        "($MOCK_PUTER_JS, else not served)",
+    )
     parser.add_argument("--seed", type=int, help="same seed, same answers, to the byte (random)")
 
 
@@ -328,8 +352,23 @@ def _state_dir(parser: argparse.ArgumentParser, default: Path | None) -> None:
 
 
 def _members(asked: argparse.Namespace) -> dict[str, Any]:
-    names = ("host", "port", "tls_port", "state_dir", "auth", "reality", "broken", "seed")
-    return {name: getattr(asked, name) for name in names}
+    names = ("host", "port", "tls_port", "state_dir", "auth", "reality", "broken", "seed", "puter_js")
+    return {**{name: getattr(asked, name) for name in names}, "limits": dict(asked.limits)}
+
+
+def _quota(text: str) -> tuple[str, float]:
+    import math
+
+    name, _, number = text.partition("=")
+    try:
+        limit = float(number)
+    except ValueError:
+        limit = -1.0
+    if not name or not 0 <= limit < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"expected ID=LIMIT with a limit of 0 or more (requests_per_minute=3), got {text!r}"
+        )
+    return name, limit
 
 
 def _port(text: str) -> int:

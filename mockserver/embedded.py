@@ -61,6 +61,10 @@ class Options:
     seed: int | None = None
     specs: Specs | None = None
     """None: those of this package."""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """Quotas by their ids, over those of the providers."""
+    puter_js: Path | None = None
+    """Where puter.js is installed; None: it is not served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ def start(*, state_dir: Path | str | None = None, **options: Any) -> Running:
 
     Without `state_dir` its files are gone when it stops. Raises CannotListen for a port that cannot
     be had, KeyError for a rule to break that nobody has, SpecError for a wrong file, ValueError for
-    keys that cannot be read.
+    keys that cannot be read and for a `puter_js` that is not there.
     """
     temporary = None if state_dir is not None else tempfile.mkdtemp(prefix="mockserver-")
     try:
@@ -119,6 +123,7 @@ async def serving(options: Options, grace: float) -> AsyncIterator[tuple[Mock, M
     specs = options.specs or load()
     ca = ensure_ca(state_dir)
     credentials = _credentials(state_dir, specs, options.seed)
+    library, library_path = _library(options.puter_js, specs)
     mock = Mock(
         specs,
         credentials,
@@ -126,6 +131,8 @@ async def serving(options: Options, grace: float) -> AsyncIterator[tuple[Mock, M
         reality=options.reality,
         broken=options.broken,
         seed=options.seed,
+        library=library,
+        limits=options.limits,
     )
     info: dict[str, Any] = {}
 
@@ -150,6 +157,7 @@ async def serving(options: Options, grace: float) -> AsyncIterator[tuple[Mock, M
             **_models(specs),
             "auth": options.auth,
             "reality": options.reality,
+            "puter_js": None if library is None else f"http://{host}:{port}{library_path}",
             "pid": os.getpid(),
         }
         with _announced(state_dir / "mock.json", info):
@@ -210,6 +218,15 @@ def _tell(info: Mapping[str, Any]) -> Answer:
     body = json.dumps(info).encode()
     yield Head(200, (("Content-Type", "application/json"),), len(body))
     yield Send(body)
+
+
+def _library(path: Path | None, specs: Specs) -> tuple[bytes | None, str]:
+    """Puter's library, if the user says where it is, and the path it is served at. Raises NoLibrary."""
+    if path is None:
+        return None, ""
+    from mockserver.pages import find_library
+
+    return find_library(path, specs)
 
 
 def _credentials(state_dir: Path, specs: Specs, seed: int | None) -> Credentials:

@@ -372,6 +372,7 @@ class _Http2Outgoing(Outgoing):
             ("content-type", "text/plain; charset=utf-8"),
             ("content-length", str(len(body))),
             ("x-mock-error", type(error).__name__),
+            *self.readable,
         ]
         self._pieces = [body]
         await self._write(last=True)

@@ -15,7 +15,7 @@ import ssl
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import closing, suppress
 from functools import partial
 from http import HTTPStatus
@@ -24,7 +24,20 @@ from typing import cast
 from aiohttp import web
 
 from conformance.exchange import Headers, Request, header
-from mockserver.effects import Answer, Cut, Head, Send, Stall, State, Transport, Wait, carry_out
+from mockserver.effects import (
+    Answer,
+    Conversation,
+    Cut,
+    Head,
+    Send,
+    Stall,
+    State,
+    Transport,
+    Upgrade,
+    Wait,
+    carry_out,
+)
+from mockserver.origins import readable
 
 __all__ = ["PREFACE", "CannotListen", "ClientLeft", "Outgoing", "Server", "brief", "text"]
 
@@ -151,6 +164,7 @@ class Server:
 
     async def respond(self, asked: Request, out: Outgoing) -> None:
         """Sends the answer to its end, or to where it ends before: `out.keeps` is False then."""
+        out.readable = readable(asked)
         try:
             await self._send(asked, out)
         except ClientLeft:
@@ -191,6 +205,10 @@ class Server:
                     case Cut():
                         await out.flush()
                         out.keeps = False
+                        return
+                    case Upgrade(conversation):
+                        out.keeps = False
+                        await out.converse(conversation, self._state, partial(self._pause, None))
                         return
             await out.finish()
 
@@ -280,6 +298,8 @@ class Outgoing(ABC):
         self._began = False
         self.size = 0
         self.keeps = True
+        self.readable: Headers = ()
+        """What goes with an answer of our own, so that the page that asked can read it."""
 
     def begin(self, head: Head) -> None:
         """The head, held back until the first bytes of the body go out or something waits."""
@@ -338,6 +358,12 @@ class Outgoing(ABC):
     async def fail(self, error: Exception) -> None:
         """Tells the client of a fault of ours; what had begun is cut off."""
 
+    async def converse(
+        self, conversation: Conversation, state: State, pause: Callable[[], Awaitable[None]]
+    ) -> None:
+        """The connection becomes a websocket until one side, or `pause`, ends it."""
+        raise RuntimeError("no request in this protocol asks for a websocket")
+
 
 class _Http1Outgoing(Outgoing):
     """An answer in HTTP/1.1."""
@@ -381,7 +407,17 @@ class _Http1Outgoing(Outgoing):
 
     async def fail(self, error: Exception) -> None:
         if not self._wrote and not self._transport.is_closing():
-            _refuse(self._transport, 500, brief(error), ("x-mock-error", type(error).__name__))
+            _refuse(
+                self._transport, 500, brief(error), ("x-mock-error", type(error).__name__), *self.readable
+            )
+
+    async def converse(
+        self, conversation: Conversation, state: State, pause: Callable[[], Awaitable[None]]
+    ) -> None:
+        from mockserver.socket_door import converse
+
+        self._wrote = True
+        await converse(self._request, conversation, state, pause)
 
     def _write(self, end: bytes) -> None:
         body = self._take()
