@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, get_args
 
 from conformance.exchange import Request
-from conformance.values import Part, Reply, Text, ToolCall, Turn
+from conformance.values import Part, Reasoning, Reply, Text, ToolCall, Turn
 from mockserver.auth import Mode
 from mockserver.effects import Answer, Store
 from mockserver.embedded import Running, start, without_sockets
@@ -44,9 +44,9 @@ class Servers:
         auth: str = "lenient",
         reality: str = "documented",
         in_process: bool = False,
-        **limits: int,
+        **limits: float,
     ) -> MockProvider:
-        """The mock for one test. `limits` are quotas by their ids (`requests_per_minute=3`).
+        """The mock for one test. `limits` are quotas by their ids (`requests_per_minute=3`, `funds_usd_cents=0.5`).
 
         With `in_process` it listens nowhere; boto3 is answered inside this process.
 
@@ -83,7 +83,7 @@ class MockProvider:
     """Every provider of specs/ at one address, scripted and watched by one test."""
 
     def __init__(
-        self, running: Running, test: str, limits: Mapping[str, int], sessions: dict[str, Any] | None = None
+        self, running: Running, test: str, limits: Mapping[str, float], sessions: dict[str, Any] | None = None
     ) -> None:
         self._running = running
         self._sessions = {} if sessions is None else sessions
@@ -207,10 +207,19 @@ class MockProvider:
     # What it is to do
 
     def reply(
-        self, text: str = "", *, tool_calls: Sequence[Mapping[str, Any]] = (), finish: str | None = None
+        self,
+        text: str = "",
+        *,
+        tool_calls: Sequence[Mapping[str, Any]] = (),
+        finish: str | None = None,
+        reasoning: str = "",
     ) -> None:
-        """The next answer: this text, these calls (`{"name": ..., "arguments": {...}}`), in every API's own form."""
-        parts: list[Part] = [Text(text)] if text else []
+        """The next answer: this text, these calls (`{"name": ..., "arguments": {...}}`), in every API's own form.
+
+        `reasoning` comes before them, where the API shows any.
+        """
+        parts: list[Part] = [Reasoning(reasoning)] if reasoning else []
+        parts += [Text(text)] if text else []
         for index, call in enumerate(tool_calls):
             unknown = set(call) - {"name", "arguments", "id"}
             if "name" not in call or unknown:
