@@ -157,9 +157,10 @@ async def serving(options: Options, grace: float) -> AsyncIterator[tuple[Mock, M
             **_models(specs),
             "auth": options.auth,
             "reality": options.reality,
-            "puter_js": None if library is None else f"http://{host}:{port}{library_path}",
             "pid": os.getpid(),
         }
+        if library is not None:
+            info["puter_js"] = info["http"] + library_path
         with _announced(state_dir / "mock.json", info):
             yield mock, info
     finally:
