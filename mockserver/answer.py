@@ -995,6 +995,9 @@ class _Answering:
             if said.get("metering"):
                 values |= yield from self._metered(said["metering"])
             body = fill(said.get("answer"), values)
+            others = said.get("answer_for", {}).get(self.principal.kind)
+            if others is not None:
+                body = {**body, **others}
         headers = self._headers(said.get("content_type"), {})
         yield from self._send(Response(said["status"], headers, (), body=body))
 
@@ -1093,6 +1096,9 @@ class _Answering:
             said = {**said, **self.contract.response.get("send", {})}
         headers = [("Content-Type", content_type)] if content_type else []
         headers += [(name, str(fill(value, values))) for name, value in said.items() if value is not None]
+        for name in self.contract.response.get("echo", ()) if self.contract is not None else ():
+            asked = self.request.header(name)
+            headers += [(name, asked)] if asked else []
         headers += self._cors(values)
         if self.contract is not None:
             headers.append((CONTRACT, self.contract.id))
