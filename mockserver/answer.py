@@ -869,8 +869,7 @@ class _Answering:
                 turn = replace(turn, max_tokens=limit)
             reasons = bool(self.card and self.card.offers("reasoning", self.mock.reality))
             ability = Ability(reasoning=reasons, max_output=limit)
-            # A model that does not look at the seed answers by chance.
-            seed = self._model_seed() if turn.seed == self._read_turn().seed else self.ids.number(0, 1 << 32)
+            seed = self._model_seed()
             try:
                 replies = list(reply(turn, seed, ability))
             except UnreadableMedia:
@@ -1152,7 +1151,7 @@ class _Answering:
         if self.contract is not None:
             drop = [
                 name
-                for name in self.contract.response.get("send", {})
+                for name in (*self.contract.response.get("send", ()), *self.contract.response.get("echo", ()))
                 if name not in self.provider.said.get("send", {})
             ]
             headers = with_headers(headers, dict.fromkeys(drop))
