@@ -76,6 +76,23 @@ examples:
 exit codes: 0 conformant, 1 not, 2 usage (a file that was named cannot be read), 3 suite error (ours),
 4 inconclusive: nothing was placed, or a file of a folder could not be read
 """
+PLAN_ENDS = """examples:
+  conformance plan                                         a run against the embedded mock
+  conformance plan --provider puter --budget 0.10 --limits a real one, and whether ten cents are enough
+
+A plan is an upper bound: a token for each byte that is sent, and each cap used up. No key is needed.
+"""
+LIMITS_ENDS = """What is refused costs nothing, so requests above the claim go first; one between 128,000 and 131,072 tells
+which of them `128K` is; a code word before the filler tells a prompt that was cut in silence.
+
+examples:
+  conformance limits                                 the embedded mock, one API of each provider
+  conformance limits --api '*' --reality observed    every API, as it was observed
+  conformance limits --api puter/driver-chat --flood and how many requests until the first 429
+  conformance limits --provider puter --budget 0.60  a real provider: what it can cost is said first
+
+exit codes: 0 as the cards say, 1 not, 2 usage, 4 inconclusive or over budget
+"""
 LINT_ENDS = """A folder is laid out like specs/: providers/, contracts/, cards/. Its contracts may extend shipped ones.
 
 examples:
@@ -130,6 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from conformance import __version__
+    from conformance.amount import read_dollars
 
     parser = argparse.ArgumentParser(
         prog="conformance",
@@ -224,6 +242,36 @@ def _parser() -> argparse.ArgumentParser:
     judge.add_argument("--report-dir", metavar="DIR", help="write the report there, as `run` does")
     judge.set_defaults(command=_judge)
 
+    planned = commands.add_parser(
+        "plan",
+        help="how many requests a run sends and what they cost at most; asks nothing",
+        description="Counts the requests of a run and the most they can cost, at the prices of the cards.",
+        epilog=PLAN_ENDS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _whom(planned)
+    planned.add_argument("--budget", metavar="DOLLARS", type=read_dollars, help="say whether it is enough")
+    planned.add_argument("--limits", action="store_true", help="plan the search for limits too")
+    planned.set_defaults(command=_plan)
+
+    limits = commands.add_parser(
+        "limits",
+        help="find context window and output cap by the cheapest search",
+        description="Looks for the limits that the cards claim, over one API of each provider unless --api says more.",
+        epilog=LIMITS_ENDS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _whom(limits)
+    _money(limits)
+    limits.add_argument(
+        "--flood",
+        nargs="?",
+        const="mock",
+        choices=["mock", "anywhere"],
+        help="send small requests until one is refused for its rate: a mock, or `anywhere`",
+    )
+    limits.set_defaults(command=_limits)
+
     lint = commands.add_parser(
         "lint",
         help="check the files in specs/ and in folders of your own",
@@ -271,6 +319,22 @@ def _parser() -> argparse.ArgumentParser:
     mutants.set_defaults(command=_mutants)
     archive.add(commands)
     return parser
+
+
+def _whom(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--provider", default="mock", metavar="NAME", help="mock (the default) or a provider of specs/"
+    )
+    command.add_argument("--endpoint-url", metavar="URL", help="where it is")
+    command.add_argument("--model", metavar="ID", help="the model to ask (default: the seed model)")
+    command.add_argument("--region", metavar="REGION", help="the region to ask")
+    command.add_argument(
+        "--api", metavar="GLOB", action="append", help="only contracts whose name or API matches; repeatable"
+    )
+    command.add_argument(
+        "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"
+    )
+    command.add_argument("--reality", choices=["documented", "observed"], help="which reality a mock shows")
 
 
 def _money(command: argparse.ArgumentParser) -> None:
@@ -398,6 +462,20 @@ def _judge(arguments: argparse.Namespace) -> int:
         return judge_stored(specs, arguments.run, arguments.report_dir)
     places = [Path(each) for group in arguments.recorded_in for each in group]
     return judge_traffic(specs, places, arguments.provider, arguments.recorded, arguments.report_dir)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from conformance.plan import command
+
+    for line in command(specs_of(arguments.specs), arguments):
+        print(line)
+    return 0
+
+
+def _limits(arguments: argparse.Namespace) -> int:
+    from conformance.limits import command
+
+    return command(specs_of(arguments.specs), arguments)
 
 
 def _lint(arguments: argparse.Namespace) -> int:

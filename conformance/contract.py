@@ -750,11 +750,11 @@ def _rule(contract: str, name: str, said: Mapping[str, Any]) -> Rule:
         also=tuple(said.get("also", ())),
         reality=said.get("reality"),
         not_checked=said.get("not_checked"),
-        since=_day(said["since"]) if "since" in said else None,
+        since=day_of(said["since"]) if "since" in said else None,
     )
 
 
-def _day(said: str) -> date:
+def day_of(said: str) -> date:
     """The day; of a month its first."""
     return date.fromisoformat(said if said.count("-") > 1 else f"{said}-01")
 
@@ -960,7 +960,7 @@ def _extend(parent: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
                     merge(base.get(name), member) if name in ("headers", "send", "events") else member
                 )
             result[key] = base
-        elif key in ("errors", "rules", "exchanges", "probes"):
+        elif key in ("errors", "rules", "exchanges", "probes", "limits"):
             base = dict(result.get(key, {}))
             for name, member in value.items():
                 base[name] = (

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from conformance.ask import Asker
+from conformance.ask import TIMEOUT_READ, Asker
 from conformance.contract import Contract, Rule, Specs
 from conformance.equivalence import expand, goes_on
 from conformance.exchange import Exchange, Headers, Request
@@ -20,7 +20,15 @@ from conformance.receipt import Ledger, OverBudget
 from conformance.retry import Patience
 from conformance.rules import Seen, Step
 from conformance.signing import signed
-from conformance.store import Redactor, Store, again, exchange_to_dict, head_of, request_from_dict
+from conformance.store import (
+    Redactor,
+    Store,
+    again,
+    exchange_to_dict,
+    head_of,
+    request_from_dict,
+    request_key,
+)
 from conformance.target import Target
 
 
@@ -28,7 +36,8 @@ class Run:
     """Asks targets and judges rules.
 
     `extra` are headers sent with every request, `budget` dollars that all workers together may spend, `retries`
-    how often a request that was refused for its rate is asked again.
+    how often a request that was refused for its rate is asked again, `patience` the seconds of silence that end an
+    answer.
     """
 
     def __init__(
@@ -40,11 +49,12 @@ class Run:
         *,
         budget: float | None = None,
         retries: int = 0,
+        patience: float = TIMEOUT_READ,
     ) -> None:
         self.specs, self.targets, self.extra = specs, tuple(targets), extra
         self._by_name = {each.name: each for each in self.targets}
         self._store = Store(folder)
-        self._ledger, self._retries = Ledger(folder, budget), retries
+        self._ledger, self._retries, self._patience = Ledger(folder, budget), retries, patience
         self._refused: dict[tuple[str, str, str], OverBudget] = {}
         self._askers: dict[str, Asker] = {}
         self._seen: dict[tuple[str, str, str], Mapping[str, Step]] = {}
@@ -120,6 +130,24 @@ class Run:
             self._ledger.settle(most, sum(each.get("paid", {}).get("cost") or 0.0 for each in kept))
         return kept
 
+    def single(
+        self, target: Target, contract: Contract, how: Mapping[str, Any], most: float | None
+    ) -> tuple[Step, Mapping[str, Any]]:
+        """One step asked by itself, and what was paid for it; `most` is what it can cost, in dollars.
+
+        It is not kept: whoever searches keeps what it told. Raises CannotAsk and OverBudget.
+        """
+        request, body, turn = build(contract, "limit", how, target, {})
+        step = Step("limit", contract, Exchange(request, None), body, turn, how.get("expect", "answered"))
+        self._ledger.reserve(most)
+        cost = 0.0
+        try:
+            stored = self._send(target, how, step)
+            cost = stored["paid"]["cost"] or 0.0
+        finally:
+            self._ledger.settle(most, cost)
+        return self._step(step, stored), stored["paid"]
+
     def _ask(self, target: Target, contract: Contract, said: Mapping[str, Any]) -> list[dict[str, Any]]:
         earlier: dict[str, Step] = {}
         kept = []
@@ -134,7 +162,7 @@ class Run:
             request = Request(request.method, request.target, (*request.headers, *self.extra), request.body)
             step = Step(name, asked, Exchange(request, None), body, turn, how.get("expect", "answered"))
             if alone:
-                key = self._store.key(asks.name, self._redact.exchange(step.exchange), how.get("repeat", 1))
+                key = request_key(asks.name, self._redact.exchange(step.exchange), how.get("repeat", 1))
                 stored = self._store.once(key, lambda: self._send(asks, how, step))  # noqa: B023
             else:
                 # What goes on from an earlier answer belongs to the one who got that answer.
@@ -147,7 +175,7 @@ class Run:
 
     def _send(self, target: Target, how: Mapping[str, Any], step: Step) -> dict[str, Any]:
         """The exchange as it is kept, with what it cost; refused for its rate it is asked again."""
-        asker = self._askers.setdefault(target.name, Asker(target))
+        asker = self._askers.setdefault(target.name, Asker(target, self._patience))
         patience = Patience(target.provider.said.get("retries", {}), self._retries)
         request, retries, waited = step.exchange.request, 0, 0.0
         while True:

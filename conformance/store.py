@@ -211,16 +211,6 @@ class Store:
                     temporary.replace(path)
         return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
-    def key(self, target: str, exchange: Exchange, repeat: int = 1) -> str:
-        """The name of what a request came to: the same for the same request to the same target, however often.
-
-        The request is without keys, since each worker may have its own. `repeat` tells repetitions on purpose apart.
-        """
-        request = exchange.request
-        head = [target, str(repeat), request.method, request.target]
-        head += [f"{name.lower()}: {value}" for name, value in request.headers]
-        return hashlib.sha256("\n".join(head).encode() + b"\n\n" + request.body).hexdigest()[:40]
-
     def once(self, key: str, ask: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         """What is kept under `key`; asked for once. Who finds it there has not paid for it."""
         from filelock import FileLock
@@ -239,3 +229,14 @@ class Store:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         found.pop("paid", None)
         return found
+
+
+def request_key(target: str, exchange: Exchange, repeat: int = 1) -> str:
+    """The name of what a request came to: the same for the same request to the same target, however often.
+
+    The request is without keys, since each worker may have its own. `repeat` tells repetitions on purpose apart.
+    """
+    request = exchange.request
+    head = [target, str(repeat), request.method, request.target]
+    head += [f"{name.lower()}: {value}" for name, value in request.headers]
+    return hashlib.sha256("\n".join(head).encode() + b"\n\n" + request.body).hexdigest()[:40]
