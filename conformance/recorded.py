@@ -17,17 +17,18 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from conformance.contract import Contract, Failure, Provider, Rule, Specs
+from conformance.contract import Contract, Failure, Provider, Rule, Specs, day_of
 from conformance.dialects import dialect
 from conformance.exchange import Exchange, Response
 from conformance.finding import EXITS, Finding, Word
 from conformance.framing import read
-from conformance.judge import SERVER_SIDE, judge
+from conformance.judge import SERVER_SIDE, judge, shape_mismatches
 from conformance.placing import Placed, Unplaced, place
 from conformance.recordings import REDACTED, NoRecording, Recording, Unreadable, files, recordings
 from conformance.rules import Seen, Step, leaves
 from conformance.run import inapplicable
 from conformance.select import select
+from conformance.shapes import ABSENT, Mismatch
 from conformance.store import Redactor, again, exchange_to_dict
 from conformance.target import Target, UsageError
 from conformance.values import Turn
@@ -160,13 +161,27 @@ def _verdict(
     reason = _unfit(rule, step, target, recording, when)
     if reason:
         return "not applicable", reason, ()
-    found = judge(rule, Seen(step.contract, rule, {STEP: step}, target.card))
-    if found.word == "inconclusive" or (found.word == "not asked" and _shows_nothing(step, found)):
+    expected = "refused" if rule.scope == "refusal" else "answered"
+    found = judge(rule, Seen(step.contract, rule, {STEP: replace(step, expect=expected)}, target.card))
+    if found.word == "inconclusive" or (found.word == "not asked" and _shows_nothing(step, found, when)):
         return "not applicable", found.reason, ()
-    seen = tuple(each for each in found.mismatches if not _rewritten(each.got))
+    young = _younger(step.contract, when)
+    seen = tuple(each for each in found.mismatches if not _rewritten(each.got) and not _is_of(young, each))
+    if found.mismatches and not seen and all(_is_of(young, each) for each in found.mismatches):
+        return "kept", "", ()
     if found.word == "broken" and not seen:
         return "not applicable", f"the recorder put {found.mismatches[0].got} at {found.mismatches[0].at}", ()
     return found.word, found.reason, seen
+
+
+def _younger(contract: Contract, when: date | None) -> set[str]:
+    """The members that the shapes require and that a recording of `when` need not have yet."""
+    said = contract.response.get("since", {})
+    return {name for name, since in said.items() if when is None or when < day_of(since)}
+
+
+def _is_of(names: set[str], found: Mismatch) -> bool:
+    return found.got is ABSENT and found.at.rpartition("/")[2] in names
 
 
 def _rewritten(value: Any) -> bool:
@@ -192,6 +207,10 @@ def _unfit(rule: Rule, step: Step, target: Target, recording: Recording, when: d
         return f"it needs what its probe {rule.probe} asks"
     elif refused:
         return f"this was refused with status {response.status}"
+    if not recording.truth.headers and any(
+        str(each).startswith("/headers") for each in rule.arguments.values()
+    ):
+        return "the recorder did not keep the headers"
     if recording.lost and rule.id not in WITH_THE_BODY_GONE:
         return recording.lost
     if rule.reality is not None:
@@ -201,13 +220,17 @@ def _unfit(rule: Rule, step: Step, target: Target, recording: Recording, when: d
     return inapplicable(target, anywhere, rule)
 
 
-def _shows_nothing(step: Step, found: Finding) -> bool:
+def _shows_nothing(step: Step, found: Finding, when: date | None) -> bool:
     """True if it is not the provider's fault that the rule could not be looked at here."""
     response = step.exchange.response
     assert response is not None
-    return found.reason.startswith("nothing to look at") or (
-        response.ending == "error" and response.problem is None
-    )
+    if found.reason.startswith("nothing to look at"):
+        return True
+    if response.problem is not None:
+        return False
+    shape = list(shape_mismatches(step.contract, response))
+    young = _younger(step.contract, when)
+    return response.ending == "error" or (bool(shape) and all(_is_of(young, each) for each in shape))
 
 
 def _turn(placed: Placed) -> Turn | None:

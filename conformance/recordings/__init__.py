@@ -235,7 +235,7 @@ def kept_bytes(data: bytes, headers: Headers) -> bool:
     length = header(headers, "content-length")
     coded = header(headers, "content-encoding") not in (None, "identity")
     if coded or length is None or not length.strip().isdigit():
-        return header(headers, "date") is not None or not data[:1] in (b"{", b"[")
+        return header(headers, "date") is not None or data[:1] not in (b"{", b"[")
     return int(length) == len(data)
 
 
