@@ -80,7 +80,6 @@ _IGNORE: Mapping[str, Callable[[Turn], Turn]] = {
     "output": lambda turn: replace(turn, output=None),
     "n": lambda turn: replace(turn, n=1),
     "parallel_tool_calls": lambda turn: replace(turn, parallel_tool_calls=False),
-    "seed": lambda turn: replace(turn, seed=None),
     "reasoning": lambda turn: replace(turn, reasoning=None if turn.reasoning != "none" else "low"),
     "images": lambda turn: without(turn, "image"),
     "audio": lambda turn: without(turn, "audio"),

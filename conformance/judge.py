@@ -150,6 +150,8 @@ def _not_answered(step: Step) -> str | None:
 def _broken_shape(step: Step) -> str | None:
     response = step.exchange.response
     assert response is not None
+    if response.events == ():
+        return "no event came"
     found = next(shape_mismatches(step.contract, response), None)
     return str(found) if found else None
 
@@ -176,6 +178,8 @@ def _judge_implied(rule: Rule, seen: Seen) -> Finding:
             if response.problem
             else []
         )
+        if not wrong and response.events == ():
+            return Finding(rule, "not asked", "nothing to look at: no event came")
         return _finding(rule, wrong)
     if response.problem:
         return Finding(rule, "not asked", f"framing: {response.problem}")

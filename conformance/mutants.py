@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -74,8 +74,10 @@ class Outcome:
         )
 
 
-def run_mutants(specs: Specs, globs: Sequence[str], progress: IO[str] | None = None) -> Outcome:
-    """Breaks every rule of the contracts that match, in an embedded mock of each reality.
+def run_mutants(
+    specs: Specs, globs: Sequence[str], progress: IO[str] | None = None, only: Collection[str] | None = None
+) -> Outcome:
+    """Breaks every rule of the contracts that match (`only` those, if any are named), in a mock of each reality.
 
     Raises UsageError if no contract matches.
     """
@@ -88,7 +90,7 @@ def run_mutants(specs: Specs, globs: Sequence[str], progress: IO[str] | None = N
         for contract in specs.contracts.values()
         if not contract.abstract and matches(contract, globs)
         for rule in contract.rules.values()
-        if rule.not_checked is None
+        if rule.not_checked is None and (only is None or rule.name in only)
     }
     if not open_rules:
         raise UsageError(
@@ -120,6 +122,8 @@ def _cards(specs: Specs, target: Target) -> Iterator[Target]:
             card.seller == target.provider.seller
             and target.provider.models_of in card.ids
             and card is not target.card
+            # An id that is taken only as part of an inference profile's is none to ask with.
+            and not ("profiles" in target.provider.said and card.value("on_demand") is False)
         ):
             yield replace(target, model=card.id_at(target.provider), card=card)
 

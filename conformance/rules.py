@@ -473,6 +473,9 @@ def answered(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
     if response is not None and response.ending == "error":
         yield Mismatch("/events/-1", "an answer to its end", asked.document["events"][-1].data)
         return
+    if response is not None and response.problem is not None:
+        yield Mismatch("/body", "an answer that can be read", response.problem)
+        return
     if not asked.replies and asked.contract.dialect:
         yield Mismatch("/body", "an answer of the model", asked.document.get("body"))
 
