@@ -89,6 +89,7 @@ mantle:
     input_tokens_details: {cached_tokens: 0, cache_write_tokens: 0}
     output_tokens_details: {reasoning_tokens: 0}
   tier: &tier {none: default, auto: default}
+  ignored: []
   sorted: true
   stream:
     first_number: 0
@@ -116,6 +117,7 @@ openai:
     format: {description: null}
   usage_details: *details
   tier: *tier
+  ignored: []
   sorted: false
   stream:
     first_number: 0
@@ -593,3 +595,12 @@ def test_the_words_of_an_answer_stand_together_where_the_profile_has_a_member_fo
     *_, last = responses.stream({}, [reply], context(), profile)
     assert last.data["response"]["output_text"] == "It rains."
     assert "output_text" not in responses.render({}, [reply], context(), OPENAI)
+
+
+def test_members_that_are_ignored_are_neither_read_nor_echoed() -> None:
+    body = {"input": "Hi", "tool_choice": "none", "top_p": 0.5, "temperature": 0.5}
+    profile = {**OPENAI, "ignored": ["tool_choice", "top_p"]}
+    turn = responses.read(body, profile)
+    assert (turn.tool_choice, turn.top_p, turn.temperature) == (None, None, 0.5)
+    answer = responses.render(body, [Reply((Text("Hi"),), "stop", Usage(1, 1))], context(), profile)
+    assert (answer["tool_choice"], answer["top_p"], answer["temperature"]) == ("auto", 1.0, 0.5)

@@ -14,6 +14,7 @@ What differs between them stands in the contract's profile:
     text_part      members that an output_text part has besides
     echo           tool, format: members that an echoed function tool or json_schema format has at least
     usage_details  detail objects of usage with the counts they hold
+    ignored        request members that the endpoint takes, does not look at and does not echo
     tier           asked tier -> service_tier of the settled answer (`none`: nothing asked; others are echoed)
     sorted         whether the keys of every object are sorted
     stream:
@@ -133,6 +134,7 @@ def read(body: JSON, profile: Profile) -> Turn:
 
     Items of one assistant turn (its trace, its words, its calls) are one message.
     """
+    body = _heeded(body, profile)
     tools, choice = read_tools(sequence(body.get("tools")), body.get("tool_choice"))
     effort, output = mapping(body.get("reasoning")), mapping(body.get("text"))
     instructions = word(body.get("instructions"))
@@ -189,6 +191,10 @@ def items(body: JSON, answer: Any) -> list[Any]:
     Instructions are not among them; the API does not carry them over.
     """
     return [*_input(body), *sequence(mapping(answer).get("output"))]
+
+
+def _heeded(body: JSON, profile: Profile) -> JSON:
+    return {name: value for name, value in body.items() if name not in profile["ignored"]}
 
 
 def _input(body: JSON) -> Sequence[Any]:
@@ -388,6 +394,7 @@ def _finish(answer: JSON, parts: Iterable[Part], profile: Profile) -> Finish | N
 
 def _begun(body: JSON, made: str, context: Context, profile: Profile) -> dict[str, Any]:
     """The response object while the answer is still being made."""
+    body = _heeded(body, profile)
     decided = {
         "id": made,
         "object": profile["object"],
