@@ -79,7 +79,7 @@ _IGNORE: Mapping[str, Callable[[Turn], Turn]] = {
     "tool_choice": lambda turn: replace(turn, tool_choice=None),
     "output": lambda turn: replace(turn, output=None),
     "n": lambda turn: replace(turn, n=1),
-    "parallel_tool_calls": lambda turn: replace(turn, parallel_tool_calls=False),
+    "parallel_tool_calls": lambda turn: replace(turn, parallel_tool_calls=False) if turn.tools else turn,
     "reasoning": lambda turn: replace(turn, reasoning=None if turn.reasoning != "none" else "low"),
     "images": lambda turn: without(turn, "image"),
     "audio": lambda turn: without(turn, "audio"),

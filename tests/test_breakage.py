@@ -187,6 +187,7 @@ WIRES: list[tuple[dict[str, Any], list[bytes], str | None]] = [
     ({"flip": 0}, [b"nne\ntwo\nthree\n"], None),
     ({"flip": -1}, [b"one\ntwo\nthree\x0b"], None),
     ({"append": "}"}, [*PIECES, b"}"], None),
+    ({"body": ""}, [b""], None),
     ({"line_end": "\r\n"}, [b"one\r\n", b"two\r\n", b"three\r\n"], None),
     ({"line_end": "\r"}, [b"one\r", b"two\r", b"three\r"], None),
     ({"join": ": still here\n"}, [b"one\n: still here\ntwo\n: still here\nthree\n"], None),
@@ -245,6 +246,8 @@ REPLIES: list[tuple[dict[str, Any], Reply]] = [
     ({"arguments": [7]}, replace(REPLY, parts=(*REPLY.parts[:2], ToolCall("1", "f", [7])))),
     ({"drop": "text"}, replace(REPLY, parts=REPLY.parts[1:])),
     ({"drop": "tool_calls"}, replace(REPLY, parts=REPLY.parts[:2])),
+    ({"relabel": {"stop_sequence": "stop"}}, replace(REPLY, finish="stop")),
+    ({"relabel": {"length": "stop"}}, REPLY),
     ({"drop": "reasoning"}, replace(REPLY, parts=(REPLY.parts[0], REPLY.parts[2]))),
 ]
 
@@ -264,6 +267,7 @@ TURN = Turn(
         Message("system", (Text("Be brief."),)),
         Message("user", (Text("Look."), PICTURE, Media("document", "pdf", b"2"))),
         Message("tool", (ToolResult("1", (Text("31"),)),)),
+        Message("user", (Media("audio", "wav", b"3"), Media("video", "mp4", b"4"))),
         Message("user", (Text("And?"),)),
     ),
     tools=(Tool("f"),),
@@ -272,19 +276,28 @@ TURN = Turn(
     stop=("END",),
     output=OutputFormat(),
     n=2,
+    reasoning="high",
 )
-SYSTEM, LOOK, RESULT, LAST = TURN.messages
+SYSTEM, LOOK, RESULT, BOTH, LAST = TURN.messages
+SEEN, HEARD = Message("user", BOTH.parts[:1]), Message("user", BOTH.parts[1:])
 IGNORED: dict[str, Turn] = {
     "max_tokens": replace(TURN, max_tokens=None),
     "stop": replace(TURN, stop=()),
     "tools": replace(TURN, tools=()),
     "tool_choice": replace(TURN, tool_choice=None),
+    "parallel_tool_calls": replace(TURN, parallel_tool_calls=False),
+    "reasoning": replace(TURN, reasoning=None),
+    "audio": replace(TURN, messages=(SYSTEM, LOOK, RESULT, HEARD, LAST)),
+    "video": replace(TURN, messages=(SYSTEM, LOOK, RESULT, SEEN, LAST)),
+    "documents": replace(TURN, messages=(SYSTEM, Message("user", LOOK.parts[:2]), RESULT, BOTH, LAST)),
     "output": replace(TURN, output=None),
     "n": replace(TURN, n=1),
-    "images": replace(TURN, messages=(SYSTEM, Message("user", (LOOK.parts[0], LOOK.parts[2])), RESULT, LAST)),
-    "results": replace(TURN, messages=(SYSTEM, LOOK, Message("tool", (ToolResult("1", ()),)), LAST)),
+    "images": replace(
+        TURN, messages=(SYSTEM, Message("user", (LOOK.parts[0], LOOK.parts[2])), RESULT, BOTH, LAST)
+    ),
+    "results": replace(TURN, messages=(SYSTEM, LOOK, Message("tool", (ToolResult("1", ()),)), BOTH, LAST)),
     "history": replace(TURN, messages=(SYSTEM, LAST)),
-    "system": replace(TURN, messages=(LOOK, RESULT, LAST)),
+    "system": replace(TURN, messages=(LOOK, RESULT, BOTH, LAST)),
 }
 
 

@@ -102,6 +102,7 @@ def listed(price: float, name: str = "mistralai/magistral-small-2509", **more: A
 WEATHER = Tool(
     "get_weather", schema={"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 )
+THOUGHT = {"reasoningContent": {"reasoningText": {"text": "Anna is older."}}}
 PERSON = OutputFormat({"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]})
 
 
@@ -423,6 +424,18 @@ CASES = [
         text("Lima", turn=turn(tools=(WEATHER,))),
         ["/tool_calls"],
     ),
+    Case(
+        "tool_called",
+        {"name": "f", "times": 2},
+        said(call("f"), call("g"), call("f")),
+        said(call("f"), call("g")),
+        ["/tool_calls"],
+    ),
+    Case("text_has_or_refused", {"text": "31"}, refused(), text("It is 30."), ["/text"]),
+    Case("text_has_or_refused", {"text": "31"}, text("It is 31."), text("It is 30."), ["/text"]),
+    Case("reasons", {}, said(THOUGHT, {"text": "Anna"}), text("Anna"), ["/reasoning"]),
+    Case("reasons_not", {}, text("Anna"), said(THOUGHT, {"text": "Anna"}), ["/reasoning"]),
+    Case("reasons_not", {}, refused(), said(THOUGHT, {"text": "Anna"}), ["/reasoning"]),
     Case("fits_output", {}, text('{"age":36}', turn=turn(output=PERSON)), text('{"age":"36"}', turn=turn(output=PERSON)), ["/text/age"]),
     Case("fits_output", {}, text(' {"age":36} ', turn=turn(output=PERSON)), text("She is 36.", turn=turn(output=PERSON)), ["/text"]),
     Case("fits_output", {}, text("[]", turn=turn(output=OutputFormat())), text("[", turn=turn(output=OutputFormat())), ["/text"]),
@@ -492,7 +505,15 @@ def test_a_check_looks_at_the_step_that_its_rule_names(case: Case) -> None:
 
 
 def test_checks_of_refusals_are_those_that_can_look_at_one() -> None:
-    assert {"answered", "refused", "refused_with", "header_matches", "header_absent"} == OF_REFUSALS
+    assert {
+        "answered",
+        "header_absent",
+        "header_matches",
+        "reasons_not",
+        "refused",
+        "refused_with",
+        "text_has_or_refused",
+    } == OF_REFUSALS
 
 
 @pytest.mark.parametrize(
