@@ -16,15 +16,21 @@
     return element;
   };
   const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
-  const words = ["broken", "warning", "not asked", "suite error", "inconclusive", "over budget", "kept", "not applicable"];
-  const wordOf = (finding) => (finding.word === "broken" && finding.level !== "must" ? "warning" : finding.word);
+  const worries = ["broken", "accused", "warning", "not asked", "suite error", "inconclusive", "over budget", "excused"];
+  const words = [...worries, "kept", "not applicable"];
+  const long = { warning: "broken, of level should", excused: "broken, but excused", accused: "kept, but waived" };
+  const wordOf = (finding) => {
+    if (finding.accused || finding.excused) return finding.accused ? "accused" : "excused";
+    return finding.word === "broken" && finding.level !== "must" ? "warning" : finding.word;
+  };
   const slug = (word) => word.replace(/ /g, "-");
   const tally = (findings) => {
     const counts = Object.fromEntries(words.map((word) => [word, 0]));
     for (const finding of findings) counts[wordOf(finding)] += 1;
     return counts;
   };
-  const told = (word, number) => (word === "warning" ? count(number, "warning") : `${number.toLocaleString("en")} ${word}`);
+  const nouns = { warning: "warning", accused: "stale waiver" };
+  const told = (word, number) => (nouns[word] ? count(number, nouns[word]) : `${number.toLocaleString("en")} ${word}`);
   const duration = (seconds) => (seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(2)} s`);
   const plain = (value) => {
     if (value === true) return "yes";
@@ -43,7 +49,7 @@
     finding.shown = wordOf(finding);
     finding.key = `${finding.target} ${finding.contract}:${finding.rule}`;
   });
-  const attention = (finding) => finding.shown !== "kept" && finding.shown !== "not applicable";
+  const attention = (finding) => !["kept", "not applicable", "excused"].includes(finding.shown);
 
   // -- The address: what is shown stands behind the # ------------------------------------------
 
@@ -61,14 +67,17 @@
   // -- Head ------------------------------------------------------------------------------------
 
   const counts = tally(run.findings);
-  const began = run.started.replace("T", " ").replace("Z", " UTC");
+  const when = (stamp) => stamp.replace("T", " ").replace("Z", " UTC");
+  const began = when(run.started);
   const tone = { 0: "kept", 1: "broken", 3: "suite-error" }[run.exit_code] || "inconclusive";
   const head = h("header", { class: `head ${tone}` },
     h("p", { class: "over" }, "Provider conformance"),
     h("h1", {}, run.verdict[0].toUpperCase() + run.verdict.slice(1)),
     h("p", { class: "counts" }, words.filter((word) => counts[word]).map((word) =>
       h("a", { href: address({ word }), "data-go": "rules" }, mark(word), " ", told(word, counts[word])))),
-    h("p", { class: "soft" }, `${began} · ${count(run.requests, "request")} in ${duration(run.seconds)} · conformance ${run.version} · exit code ${run.exit_code}`));
+    h("p", { class: "soft" }, `${began} · ${count(run.requests, "request")} in ${duration(run.seconds)} · conformance ${run.version} · exit code ${run.exit_code}`),
+    run.problems.map((text) => h("p", { class: "problem" }, text)),
+    run.baseline ? h("p", { class: "soft" }, `compared with the run of ${when(run.baseline.started)}`) : null);
 
   const targets = h("div", { class: "scroll" }, h("table", { class: "plain" },
     h("thead", {}, h("tr", {}, ["Provider", "Model asked", "Endpoint", "Region", "Credentials", "Reality"].map((name) => h("th", { scope: "col" }, name)))),
@@ -87,17 +96,19 @@
     const got = tally(findings);
     const worst = words.find((word) => got[word] && word !== "kept" && word !== "not applicable") || (got.kept ? "kept" : "not applicable");
     const shown = [got.kept ? h("b", {}, String(got.kept)) : null];
-    for (const word of words.slice(0, 6)) if (got[word]) shown.push(h("span", { class: `few ${slug(word)}` }, `${marks[word]}${got[word]}`));
+    for (const word of worries) if (got[word]) shown.push(h("span", { class: `few ${slug(word)}` }, `${marks[word]}${got[word]}`));
     if (!got.kept && worst === "not applicable") shown.push(h("span", { class: "few not-applicable" }, marks["not applicable"]));
     const strip = h("i", { class: "strip", "aria-hidden": "true" });
-    for (const word of ["kept", ...words.slice(0, 6)]) {
+    for (const word of ["kept", ...worries]) {
       if (!got[word] || worst === "kept") continue;
       const part = h("i", { class: slug(word) });
       part.style.flexGrow = got[word];
       strip.append(part);
     }
     const spoken = `${label}: ${words.filter((word) => got[word]).map((word) => told(word, got[word])).join(", ")}`;
-    return h("td", {}, h("a", { class: `cell ${slug(worst)}`, href: address({ ...state, word: "all" }), "data-go": "rules", "data-state": address({ ...state, word: "" }), "aria-label": spoken, title: spoken }, h("span", {}, shown), strip));
+    // One click shows evidence: the first rule of the list that the cell opens stands open.
+    const first = findings.reduce((one, other) => (words.indexOf(other.shown) < words.indexOf(one.shown) ? other : one));
+    return h("td", {}, h("a", { class: `cell ${slug(worst)}`, href: address({ ...state, word: "all", rule: first.key }), "data-go": "rules", "data-state": address({ ...state, word: "" }), "aria-label": spoken, title: spoken }, h("span", {}, shown), strip));
   };
 
   const rows = run.targets.flatMap((target) => {
@@ -143,7 +154,7 @@
   });
   const legend = h("p", { class: "legend" },
     h("span", {}, h("b", {}, "12"), " rules kept"),
-    words.slice(0, 6).filter((word) => counts[word]).map((word) => h("span", {}, mark(word), " ", word === "warning" ? "broken, of level should" : word)),
+    worries.filter((word) => counts[word]).map((word) => h("span", {}, mark(word), " ", long[word] || word)),
     h("span", {}, mark("not applicable"), " nothing applicable"),
     h("span", {}, "blank: no rule"));
 
@@ -411,6 +422,7 @@
     button.addEventListener("click", () => copy(finding.again, button));
     return h("div", { class: "details" },
       finding.reason ? h("p", { class: "reason" }, finding.reason) : null,
+      finding.accused || finding.excused ? h("p", { class: "reason" }, h("span", { class: `mark ${finding.shown}` }, marks[finding.shown]), " ", finding.accused || finding.excused) : null,
       finding.mismatches.length ? h("table", { class: "mismatches" },
         h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "at"), h("th", { scope: "col" }, "expected"), h("th", { scope: "col" }, "got"))),
         h("tbody", {}, finding.mismatches.map((each) => h("tr", {}, h("td", {}, each.at || "/"), h("td", {}, each.expected), h("td", {}, "got" in each ? short(each.got) : "nothing"))))) : null,
@@ -578,6 +590,48 @@
     h("p", { class: "soft" }, "What each page states, what it is read as, what was seen on the wire before, and what this run saw. A red edge: something speaks against the claim."),
     between, cards) : null;
 
+  // -- What this run measured, paid, and was held to -----------------------------------------------
+
+  const money = (value, currency) => (value === null ? h("span", { class: "soft" }, "no price") : `${value.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 6 })}${currency ? ` ${currency}` : ""}`);
+  const valueOf = (value) => (value === null || value === undefined ? h("span", { class: "soft" }, "–") : plain(typeof value === "object" && !Array.isArray(value) ? JSON.stringify(value) : value));
+  const origin = (said) => (said && typeof said === "object" ? h("div", { class: "soft small" }, source(said)) : said ? h("div", { class: "soft small" }, said) : null);
+  const currency = run.receipt ? run.receipt.currency : "";
+  const measured = (run.declared || []).length ? h("section", { id: "measured" }, h("h2", {}, "Declared, and measured by this run"),
+    h("p", { class: "soft" }, "Each claim that this run tried, with what the answers showed and what it took to find out."),
+    table(["Claim", "Stated", "Read as", "Observed", "Verdict", "Requests", "Cost"], run.declared.map((row) => h("tr", { class: ["differs", "truncated", "not enforced", "broken"].includes(row.verdict) ? "against" : null },
+      h("th", { scope: "row" }, h("span", { class: "mono" }, row.claim), h("div", { class: "soft small" }, row.model, " at ", row.seller)),
+      h("td", {}, quoted(row.stated)),
+      h("td", {}, h("b", {}, valueOf(row.read_as)), origin(row.source)),
+      h("td", {}, h("b", {}, valueOf(row.observed))),
+      h("td", {}, row.verdict),
+      h("td", { class: "amount" }, row.requests.toLocaleString("en")),
+      h("td", { class: "amount" }, money(row.cost, currency)))))) : null;
+
+  const receipt = run.receipt ? h("section", { id: "receipt" }, h("h2", {}, "Receipt"),
+    h("p", { class: "soft" }, `What was asked and what it costs in ${run.receipt.currency} at the prices that the cards state; retries are paid too.`),
+    h("div", { class: "scroll" }, h("table", { class: "plain" },
+      h("thead", {}, h("tr", {}, ["API", "Requests", "Retries", "Tokens in", "Tokens out", `Cost, ${run.receipt.currency}`].map((name, index) => h("th", { scope: "col", class: index ? "amount" : null }, name)))),
+      h("tbody", {}, run.receipt.lines.map((line) => h("tr", {},
+        h("th", { scope: "row" }, line.api, h("div", { class: "soft small mono" }, line.model || "")),
+        [line.requests, line.retries, line.input_tokens, line.output_tokens].map((number) => h("td", { class: "amount" }, number.toLocaleString("en"))),
+        h("td", { class: "amount" }, money(line.cost))))),
+      h("tfoot", {}, h("tr", {}, h("th", { scope: "row" }, "Total"),
+        ["requests", "retries", "input_tokens", "output_tokens"].map((name) => h("td", { class: "amount" }, run.receipt.lines.reduce((sum, line) => sum + line[name], 0).toLocaleString("en"))),
+        h("td", { class: "amount" }, h("b", {}, money(run.receipt.total)))))))) : null;
+
+  const waived = (run.waivers || []).length ? h("section", { id: "waivers" }, h("h2", {}, "Waivers"),
+    h("p", { class: "soft" }, "Defects that are known, each with an owner and a last day. One whose rule holds, or whose day is over, fails the run."),
+    table(["Rule", "Reason", "Owner", "Until", "State"], run.waivers.map((each) => h("tr", { class: each.state === "stale" || each.state === "expired" ? "against" : null },
+      h("th", { scope: "row" }, h("span", { class: "mono" }, each.rule), Object.entries(each.when || {}).map(([name, glob]) => h("div", { class: "soft small" }, `${name}: ${glob}`))),
+      h("td", {}, each.reason, " ", /^https?:/.test(each.link || "") ? h("a", { href: each.link, rel: "noreferrer" }, "link") : null),
+      h("td", {}, each.owner),
+      h("td", { class: "whole" }, each.expires),
+      h("td", {}, each.state, h("div", { class: "soft small mono" }, each.at || "")))))) : null;
+
+  const left = run.ruleset ? h("section", { id: "ruleset" }, h("h2", {}, `Rules frozen as ${run.ruleset.name}`),
+    h("p", { class: "soft" }, run.ruleset.dropped.length ? `${count(run.ruleset.dropped.length, "rule")} of today not judged, so that the set keeps its verdicts.` : "Every rule of today is in the set and demands what it demanded then."),
+    run.ruleset.dropped.length ? h("details", {}, h("summary", {}, "Which, and why"), table(["Rule", "Why"], run.ruleset.dropped.map((each) => h("tr", {}, h("th", { scope: "row", class: "mono" }, each.rule), h("td", {}, each.why))))) : null) : null;
+
   // -- Not checked -----------------------------------------------------------------------------
 
   // Contracts inherit statements: what is said of several APIs in the same words is said once.
@@ -593,9 +647,10 @@
       h("td", {}, group[0].why),
       h("td", { class: "small" }, [...new Set(group.map((each) => each.api))].join(", "), h("div", { class: "soft" }, group[0].area)))))) : null;
 
-  document.body.append(h("main", {}, head, targets,
+  document.body.append(h("main", {}, head,
     h("section", { id: "matrix" }, h("h2", {}, "Matrix"), h("div", { class: "scroll" }, matrix), legend),
-    rules, declared, silent));
+    rules, measured, declared, receipt, waived, left,
+    h("section", { id: "asked" }, h("h2", {}, "Who was asked"), targets), silent));
   // A pasted address is scrolled to; after back and forward the browser restores where the reader was.
   addEventListener("popstate", () => show(true));
   show(true);

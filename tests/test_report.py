@@ -56,7 +56,7 @@ def contract(
         "source": {**SAYS, "url": "https://example.com/reference"},
         "request": {"method": "POST"},
         "response": {"status": 200, **response},
-        "probes": {"greets": {}},
+        "probes": {"greets": {"steps": {"ask": {}}}},
         "rules": rules,
     }
     return Contract(name, HERE, said, provider, (HERE,), Library())
@@ -579,12 +579,10 @@ def test_lines_and_server_sent_events_are_decoded_too(
 # The folder
 
 
-def test_folder_gets_both_files_and_nothing_else(tmp_path: Path) -> None:
+def test_folder_gets_every_file_and_nothing_else(tmp_path: Path) -> None:
     report.write(draw(), tmp_path / "new" / "folder")
-    assert sorted(each.name for each in (tmp_path / "new" / "folder").iterdir()) == [
-        "report.html",
-        "report.json",
-    ]
+    names = ["badge.json", "badge.svg", "ctrf-report.json", "junit.xml", "report.html", "report.json", "report.md"]
+    assert sorted(each.name for each in (tmp_path / "new" / "folder").iterdir()) == names
     assert json.loads((tmp_path / "new" / "folder" / "report.json").read_text()) == draw()
 
 
@@ -735,11 +733,16 @@ def test_page_opens_without_an_error_and_shows_first_what_needs_attention(
     assert browser.run("performance.getEntriesByType('resource').length") == 0
 
 
-def test_click_on_a_cell_lists_its_rules(browser: Browser, page: Path) -> None:
+def test_one_click_on_a_cell_lists_its_rules_and_opens_the_evidence_of_the_worst(
+    browser: Browser, page: Path
+) -> None:
     browser.open(page)
     browser.click('.matrix a[aria-label^="Plain, behaviour"]')
     assert browser.texts(".rule .id") == ["adds-up", "sorted"]
-    assert browser.run("location.hash") == "#provider=big&api=Plain&area=behaviour&word=all"
+    assert browser.texts(".rule[open] .id") == ["adds-up"]
+    assert browser.texts(".rule[open] .exchange h4") == ["Exchange plain#ask"]
+    where = browser.run("location.hash")
+    assert where == "#provider=big&api=Plain&area=behaviour&word=all&rule=big+big%2Fplain%3Aadds-up"
     assert len(browser.texts(".matrix a[aria-current]")) == 1
 
 
@@ -750,9 +753,10 @@ def test_keys_walk_the_matrix_and_open_a_cell_and_a_rule(browser: Browser, page:
     assert browser.run("document.activeElement.getAttribute('aria-label')") == "Plain, limits: 1 kept"
     browser.press("Enter")
     assert browser.texts(".rule .id") == ["cap"]
+    browser.wait(".rule[open] .exchange h4", "Exchange plain#ask")
     browser.run("document.querySelector('.rule summary').focus()")
     browser.press("Enter")
-    browser.wait(".rule[open] .exchange h4", "Exchange plain#ask")
+    assert browser.run("document.querySelector('.rule').open") is False
 
 
 def test_link_to_a_cell_opens_it_and_back_leaves_it(browser: Browser, page: Path) -> None:
@@ -897,6 +901,103 @@ def test_declared_and_observed_stand_apart(browser: Browser, page: Path) -> None
     assert row[2].startswith("no")
     assert row[3] == "+ kept by\nstatus × 2"
     assert browser.texts("#not-checked td")[1] == "it would cost too much"
+
+
+SECTIONS: dict[str, Any] = {
+    "declared": [
+        {
+            "model": "m-1",
+            "seller": "big",
+            "claim": "context_window",
+            "stated": "128K",
+            "read_as": 128000,
+            "source": SAYS,
+            "observed": 131072,
+            "verdict": "differs",
+            "requests": 2,
+            "cost": 0.0655,
+        }
+    ],
+    "receipt": {
+        "currency": "USD",
+        "lines": [
+            {
+                "model": "m.1",
+                "api": "Plain",
+                "requests": 1200,
+                "retries": 3,
+                "input_tokens": 40,
+                "output_tokens": 9,
+                "cost": 0.25,
+            },
+            {
+                "model": None,
+                "api": "Models",
+                "requests": 1,
+                "retries": 0,
+                "input_tokens": 0,
+                "output_tokens": 0,
+                "cost": None,
+            },
+        ],
+        "total": 0.25,
+    },
+    "waivers": [
+        {
+            "rule": "adds-up",
+            "reason": "known",
+            "link": "https://tracker.example/1",
+            "owner": "gateway team",
+            "expires": "2026-12-31",
+            "when": {"model": "m.*"},
+            "at": "w.yaml:2",
+            "state": "used",
+        }
+    ],
+    "ruleset": {
+        "name": "2026.1",
+        "frozen": "2026-11-22",
+        "dropped": [{"rule": "big/plain:sorted", "why": "newer than 2026.1"}],
+    },
+    "baseline": {"started": "2026-11-01T00:00:00Z", "version": "0.1.0", "specs": "0" * 16},
+}
+
+
+@pytest.fixture(scope="module")
+def full_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("full")
+    excused = found(PLAIN, "adds-up", "broken", Mismatch("/a", "1", 2), excused="known (gateway team)")
+    accused = found(PLAIN, "cap", accused="waived at w.yaml:9, but it holds")
+    report.write({**draw([excused, accused]), **SECTIONS, "problems": ["w.yaml:4: expired"]}, folder)
+    return folder / "report.html"
+
+
+def test_what_was_measured_paid_and_waived_stands_on_the_page(browser: Browser, full_page: Path) -> None:
+    browser.open(full_page)
+    assert browser.errors == []
+    [row] = browser.texts("#measured tbody tr")
+    assert "128,000" in row and "131,072" in row and "differs" in row and "0.0655 USD" in row
+    rows = browser.texts("#receipt tr")
+    assert rows[1].split("\t")[1:] == ["1,200", "3", "40", "9", "0.25"]
+    assert rows[2].split("\t")[-1] == "no price"
+    assert rows[3].split("\t") == ["Total", "1,201", "3", "40", "9", "0.25"]
+    assert "gateway team" in browser.texts("#waivers tbody tr")[0]
+    assert browser.run("document.querySelector('#waivers a').href") == "https://tracker.example/1"
+    assert browser.texts("#ruleset h2") == ["Rules frozen as 2026.1"]
+    assert browser.texts(".head .problem") == ["w.yaml:4: expired"]
+
+
+def test_what_is_excused_and_what_is_accused_are_words_of_their_own(
+    browser: Browser, full_page: Path
+) -> None:
+    browser.open(full_page)
+    told = [" ".join(each.split()) for each in browser.texts(".head .counts a")]
+    assert told == ["# 1 stale waiver", "= 1 excused"]
+    assert browser.texts(".rule .id") == ["cap"]
+    browser.click('.chips button[data-word="excused"]')
+    assert browser.texts(".rule .id") == ["adds-up"]
+    browser.click(".rule summary")
+    browser.wait(".rule[open] .reason", "= known (gateway team)")
 
 
 def test_hostile_answer_is_shown_and_does_not_run(browser: Browser, tmp_path: Path) -> None:
