@@ -15,7 +15,7 @@ from typing import Any
 
 from conformance.contract import Contract, Specs
 from conformance.exchange import Request
-from mockserver.effects import Fetch, Store
+from mockserver.effects import Fetch, Store, Wait
 
 __all__ = ["NoLibrary", "fetch_token", "find_library", "leave_token", "library", "sign_in"]
 
@@ -25,6 +25,9 @@ SETTINGS = "/* settings */ null"
 
 KIND = "token"
 """Under which tokens lie that a page has left for another."""
+
+LOOK_SECONDS = 0.1
+"""How long it takes at most until a page that waits for a token sees that it is there."""
 
 LEFT_AT_MOST = 1024
 """Characters of a session's name or of a token that are kept."""
@@ -113,12 +116,17 @@ def leave_token(body: Any, settings: Mapping[str, Any]) -> Generator[Any, Any, N
 
 
 def fetch_token(body: Any, settings: Mapping[str, Any]) -> Generator[Any, Any, str | None]:
-    """The token that was left under the name of a session, once; None if there is none yet."""
+    """The token that is left under the name of a session, once; None if there is none after a while."""
     session = _text(body, settings["session"])
-    token: str | None = (yield Fetch("", KIND, session)) if session else None
-    if token is not None:
-        yield Store("", KIND, session or "", None)
-    return token
+    if not session:
+        return None
+    for _ in range(round(settings["seconds"] / LOOK_SECONDS)):
+        token: str | None = yield Fetch("", KIND, session)
+        if token is not None:
+            yield Store("", KIND, session, None)
+            return token
+        yield Wait(LOOK_SECONDS)
+    return None
 
 
 def _text(body: Any, member: str) -> str | None:
