@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,6 +34,9 @@ from conformance.terms import Case, read_terms
 
 PATIENT = 2
 """How often a real provider is asked again that refuses for its rate."""
+
+FAST = 1_000_000_000
+"""Requests in a window that no suite comes to."""
 
 SPECS = pytest.StashKey[Specs]()
 """The specs of this run, where somebody has loaded them already."""
@@ -256,6 +260,8 @@ class Session:
     def write_report(self) -> dict[str, Any]:
         """The canonical document of this run, written to the report folder if there is one."""
         from conformance import report
+        from conformance.observed import declared, observed_cards
+        from conformance.receipt import receipt
 
         for name in self._expected - set(self.findings):
             case = self._by_id[name]
@@ -268,6 +274,9 @@ class Session:
             for path in sorted(self.folder.glob("*.json"))
         }
         found = [(case.target, case.contract, finding) for case, finding in self.findings.values()]
+        searched = self._look_for_limits() if self.option("limits") else []
+        rows = declared(found, self.targets, exchanges, searched)
+        paid = [{"paid": each.paid} for search in searched for each in search.asked]
         document = report.document(
             found,
             self.specs,
@@ -275,14 +284,32 @@ class Session:
             started=self.started,
             seconds=time.monotonic() - self._clock,
             exchanges=exchanges,
-            requests=sum("paid" in step for steps in exchanges.values() for step in steps),
+            requests=sum("paid" in step for steps in exchanges.values() for step in steps) + len(paid),
             selection=self.selection,
             problems=self.terms.waivers.problems(),
-            sections=self.terms.sections(found, self.specs),
+            sections={
+                **self.terms.sections(found, self.specs),
+                "declared": rows,
+                "limits": [each.document() for each in searched],
+                "receipt": receipt({**exchanges, "limits": paid}),
+            },
         )
         if self.report_folder is not None:
             report.write(document, self.report_folder)
+            day = self.started.date().isoformat()
+            for name, text in observed_cards(rows, self.specs, self.targets, day).items():
+                (self.report_folder / name).write_text(text, encoding="utf-8")
         return document
+
+    def _look_for_limits(self) -> list[Any]:
+        from conformance.limits import look_everywhere
+
+        names = {"endpoint": "endpoint_url", "model": "model", "region": "region", "reality": "reality"}
+        whom = {name: self.option(option) for name, option in names.items()}
+        provider, globs = self.option("provider") or EMBEDDED, self.option("api")
+        return look_everywhere(
+            self.specs, provider, whom, self.folder, globs, self.option("budget"), self.retries
+        )
 
     @property
     def selection(self) -> dict[str, Any]:
@@ -324,10 +351,21 @@ def embedded(name: str) -> Any:
 
     for entry in entry_points(group="conformance.embedded"):
         if entry.name == name:
-            return entry.load()
+            return partial(_unhurried, entry.load())
     raise UsageError(
         f"no embedded provider {name!r}: install the distribution that brings it, or give --endpoint-url"
     )
+
+
+def _unhurried(start: Any, *, specs: Specs, **options: Any) -> Any:
+    """The embedded provider without limits of requests over time: a suite asks faster than a plan allows."""
+    rates = {
+        quota["id"]: FAST
+        for provider in specs.providers.values()
+        for quota in provider.said.get("quotas", ())
+        if quota["counts"] == "requests"
+    }
+    return start(specs=specs, limits=rates, **options)
 
 
 def mock_at(endpoint: str) -> dict[str, Any]:
@@ -443,12 +481,15 @@ class Reporter:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.document is None:
             return
-        from conformance import report
+        from conformance import observed, receipt, report
 
         terminalreporter.section("conformance")
         *lines, verdict = report.matrix(
             self.document, terminalreporter._tw.fullwidth, terminalreporter._tw.hasmarkup
         )
+        width = terminalreporter._tw.fullwidth
+        for told in (observed.table(self.document["declared"], width), receipt.table(self.document["receipt"])):
+            lines += [*told, ""] if told else []
         if self.session.report_folder is not None:
             lines.append(f"report: {self.session.report_folder / 'report.html'}")
         for line in (*lines, verdict):
