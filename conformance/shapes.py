@@ -66,9 +66,13 @@ class Shape:
 
     def mismatches(self, value: Any) -> list[Mismatch]:
         """Every place where `value` does not fit; empty if it does."""
-        if self._validator.is_valid(value):
-            return []
-        return [found for error in self._validator.iter_errors(value) for found in _tell(error, value)]
+        try:
+            if self._validator.is_valid(value):
+                return []
+            return [found for error in self._validator.iter_errors(value) for found in _tell(error, value)]
+        except ValueError as error:
+            # The library reads values to a depth of 255.
+            return [Mismatch("", "JSON that is not nested so deeply", f"({error})", "depth")]
 
 
 def _tell(error: Any, value: Any) -> Iterator[Mismatch]:

@@ -699,9 +699,13 @@ class _Answering:
         if step is not None and failure is not None and step.after_events is None:
             yield from self._fail(failure, self._as_if(failure), "script", f"scripted {step}")
             return
+        from mockserver.instances import sound
         from mockserver.model import BrokenSchema, UnknownTool
 
+        turn = self._read_turn()
         try:
+            for schema in (*(tool.schema for tool in turn.tools), turn.output.schema if turn.output else None):
+                sound(schema)
             replies, guard = self._guarded(step)
         except (BrokenSchema, UnknownTool) as error:
             condition = "broken-schema" if isinstance(error, BrokenSchema) else "unknown-tool"

@@ -13,7 +13,7 @@ from .mentions import Mentions
 from .patterns import example
 from .words import keyed, stem, stems
 
-__all__ = ["BrokenSchema", "instance", "slots"]
+__all__ = ["BrokenSchema", "instance", "slots", "sound"]
 
 Schema = Mapping[str, Any] | bool
 
@@ -115,6 +115,12 @@ def slots(schema: Schema) -> tuple[int, bool]:
     return kinds.count("string"), False
 
 
+def sound(schema: Schema | None) -> None:
+    """Raises BrokenSchema for what is no JSON Schema, or not one that stands by itself."""
+    if schema is not None:
+        _judge(schema)
+
+
 def _judge(schema: Schema) -> Callable[[Any], bool]:
     """Whether a value fits. Raises BrokenSchema."""
     import jsonschema_rs
@@ -125,6 +131,8 @@ def _judge(schema: Schema) -> Callable[[Any], bool]:
     except jsonschema_rs.ValidationError as error:
         said = str(error).partition("\n")[0]
         raise BrokenSchema(f"expected a JSON Schema that needs nothing from elsewhere: {said}") from error
+    except ValueError as error:
+        raise BrokenSchema("expected a JSON Schema that is not nested so deeply") from error
 
 
 def _refuse(address: str) -> Any:
