@@ -601,6 +601,36 @@ def command(specs: Specs, arguments: Namespace) -> int:
     return 4 if verdicts & {"over budget", "inconclusive", "not looked at"} else 0
 
 
+def look_everywhere(
+    specs: Specs,
+    provider: str,
+    whom: Mapping[str, Any],
+    folder: Path,
+    globs: Sequence[str] | None,
+    budget: float | None,
+    retries: int,
+) -> list[Search]:
+    """Every search of a run, done; `whom` is what `reached` takes. Money is shared with the run through `folder`."""
+    from conformance.reached import reached
+
+    with reached(specs, provider, **whom) as (targets, _):
+        run = Run(specs, targets, folder, budget=budget, retries=retries)
+        try:
+            where = first_of_each_card(places(specs, targets, globs))
+            return [look(run, search) for each in where for search in searches(*each)]
+        finally:
+            run.close()
+
+
+def first_of_each_card(where: Sequence[tuple[Target, Contract]]) -> list[tuple[Target, Contract]]:
+    """One place for each card: a limit is the model's, whatever API asks for it."""
+    found: dict[tuple[str, str], tuple[Target, Contract]] = {}
+    for target, contract in where:
+        if target.card is not None:
+            found.setdefault((target.card.model, target.card.seller), (target, contract))
+    return list(found.values())
+
+
 def guard(planned: Sequence[Search], is_mock: bool, budget: float | None) -> None:
     """Says what a search can cost, and refuses one that costs more than small change. Raises UsageError."""
     if is_mock or budget is not None:

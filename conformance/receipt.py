@@ -99,24 +99,24 @@ def receipt(exchanges: Mapping[str, Iterable[Mapping[str, Any]]]) -> dict[str, A
     return {"currency": CURRENCY, "lines": told, "total": total}
 
 
-def table(said: Mapping[str, Any]) -> list[str]:
-    """The receipt for a terminal, a line for each API and the total last; empty if nothing was asked."""
+def table(said: Mapping[str, Any], by: str = "api") -> list[str]:
+    """The receipt for a terminal, a line for each API (or model) and the total last; empty if nothing was asked."""
     if not said["lines"]:
         return []
+    sums: dict[str, dict[str, Any]] = {}
+    for line in said["lines"]:
+        kept = sums.setdefault(line[by] or "no model", {**dict.fromkeys(_SUMMED, 0), "cost": 0.0})
+        for name in _SUMMED:
+            kept[name] += line[name]
+        unpriced = kept["cost"] is None or line["cost"] is None
+        kept["cost"] = None if unpriced else kept["cost"] + line["cost"]
     rows: list[tuple[str, ...]] = [("receipt", "requests", "retries", "tokens in", "out", said["currency"])]
-    rows += [
-        (
-            f"  {line['api']}",
-            f"{line['requests']:,}",
-            f"{line['retries']:,}",
-            f"{line['input_tokens']:,}",
-            f"{line['output_tokens']:,}",
-            "no price" if line["cost"] is None else dollars(line["cost"]),
-        )
-        for line in said["lines"]
-    ]
-    sums = (f"{sum(line[name] for line in said['lines']):,}" for name in _SUMMED)
-    rows.append(("  total", *sums, dollars(said["total"])))
+    for name, kept in sums.items():
+        cost = "no price" if kept["cost"] is None else dollars(kept["cost"])
+        rows.append((f"  {name}", *(f"{kept[each]:,}" for each in _SUMMED), cost))
+    if len(sums) > 1:
+        total = (f"{sum(line[name] for line in said['lines']):,}" for name in _SUMMED)
+        rows.append(("  total", *total, dollars(said["total"])))
     return columns(rows)
 
 

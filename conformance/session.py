@@ -488,7 +488,7 @@ class Reporter:
             self.document, terminalreporter._tw.fullwidth, terminalreporter._tw.hasmarkup
         )
         width = terminalreporter._tw.fullwidth
-        for told in (observed.table(self.document["declared"], width), receipt.table(self.document["receipt"])):
+        for told in (observed.table(self.document["declared"], width), receipt.table(self.document["receipt"], by="model")):
             lines += [*told, ""] if told else []
         if self.session.report_folder is not None:
             lines.append(f"report: {self.session.report_folder / 'report.html'}")

@@ -143,34 +143,56 @@ def _any_form(character: str) -> bytes:
     return b"(?:" + escapes[0] + b"|(?i:" + b"|".join(escapes[1:]) + b"|&#0*%d;))" % ord(character)
 
 
+INLINE = 8000
+"""A body of more bytes is a file in a line to paste."""
+BODIES = "bodies"
+"""The folder of a report that holds such files; lines to paste are meant to be pasted beside it."""
+
+
+def body_file(body: bytes) -> str | None:
+    """The name under which a line to paste finds this body beside it; None for one that stands in the line."""
+    if len(body) < INLINE and "text" in text_or_base64(body):
+        return None
+    ending = "json" if body[:1] in (b"{", b"[") else "bin"
+    return f"{BODIES}/{hashlib.sha256(body).hexdigest()[:16]}.{ending}"
+
+
+def by_signature(target: Target, request: Request) -> bool:
+    """True for a request that showed who asks by a SigV4 signature: it has to be signed anew."""
+    signed = request.header("x-amz-date") is not None or (request.header("authorization") or "").startswith("AWS4")
+    return signed and "sigv4" in target.provider.said["key"]
+
+
 def again(target: Target, exchange: Exchange) -> str:
-    """A curl line that asks the same once more; the key is a variable."""
+    """A curl line that asks the same once more; the key is a variable, a long body a file of the report."""
     request, variable = exchange.request, target.key_variable
     words = ["curl", "-sS", "-i", "-X", request.method]
-    by_signature = target.signer is not None and request.header("x-amz-date") is not None
+    signed = by_signature(target, request)
     for name, value in request.headers:
-        if not (by_signature and name.lower() in SIGNED_HEADERS):
+        if not (signed and name.lower() in SIGNED_HEADERS):
             words += ["-H", _quoted(f"{name}: {value}", variable)]
-    if by_signature:
+    if signed:
         words += _signature(target)
     if request.body:
         if request.header("content-type") is None:
             words += ["-H", "Content-Type:"]
-        body = text_or_base64(request.body)
-        if "text" in body and len(request.body) < 8000:
-            words += ["--data-raw", _quoted(body["text"], variable)]
+        file = body_file(request.body)
+        if file is None:
+            words += ["--data-raw", _quoted(request.body.decode(), variable)]
+        elif f"${variable}".encode() in request.body:
+            words += ["--data-binary", f"@<(envsubst '${variable}' < {file})"]
         else:
-            words += ["--data-binary", "@body.json"]
+            words += ["--data-binary", f"@{file}"]
     return " ".join([*words, _quoted(f"{target.endpoint}{request.target}", variable)])
 
 
 def _signature(target: Target) -> list[str]:
     """What makes curl sign the request anew, with the keys of the environment."""
-    assert target.signer is not None
     said = target.provider.said["key"]["sigv4"]
-    words = ["--aws-sigv4", f"aws:amz:{target.signer.region}:{target.signer.service}"]
+    region = target.signer.region if target.signer else target.region or ""
+    words = ["--aws-sigv4", f"aws:amz:{region}:{said['service']}"]
     words += ["--user", f'"${said["access_key"]}:${said["secret"]}"']
-    if target.signer.token:
+    if target.signer is not None and target.signer.token:
         words += ["-H", f'"X-Amz-Security-Token: ${said["token"]}"']
     return words
 
@@ -227,7 +249,7 @@ class Store:
                     temporary.replace(path)
                     return made
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        found.pop("paid", None)
+        found["paid_before"] = found.pop("paid", None)
         return found
 
 
