@@ -104,6 +104,10 @@ exit codes: 0 no problem, 1 problems, 2 usage
 SHOW_ENDS = """examples:
   conformance show list                           every contract and what it is about
   conformance show bedrock-runtime/converse       resolved, each line with the file and line it comes from
+  conformance show bedrock-runtime/converse:usage-adds-up                     the rule, its source, its counterexample
+  conformance show bedrock-runtime/converse:usage-adds-up --run build/report  what that run found: the exchanges as they
+                                                  went, and lines to paste (curl, Python) that ask once more
+  conformance show 3f0a9c11 --run build/report    the exchange whose hash begins so (a file of build/report/evidence)
 """
 MUTANTS_ENDS = """A rule that survives proves nothing: its check finds no fault in an answer that breaks it. Rules that fall
 with another are compared with what the file lists under `also`.
@@ -284,13 +288,18 @@ def _parser() -> argparse.ArgumentParser:
 
     show = commands.add_parser(
         "show",
-        help="print a contract with everything it inherits, each line with its origin",
-        description="Prints one contract as YAML, with everything it inherits.",
+        help="print a contract with all it inherits, a rule, or a finding of a run with its evidence",
+        description="Prints a contract as YAML with everything it inherits, a rule, or a finding with its exchanges.",
         epilog=SHOW_ENDS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     show.add_argument(
-        "contract", metavar="CONTRACT", help="bedrock-runtime/converse, for instance; `list` names them all"
+        "contract",
+        metavar="WHAT",
+        help="bedrock-runtime/converse, for instance (`list` names them all), or a rule of it: bedrock-runtime/converse:shape",
+    )
+    show.add_argument(
+        "--run", metavar="DIR", help="the finding of that rule in this run: its exchanges, and lines to ask them again"
     )
     show.add_argument(
         "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"
@@ -508,6 +517,18 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.contract == "list":
         for each in specs.contracts.values():
             print(f"{each.id:45} {each.said['summary']}")
+        return 0
+    if arguments.run is not None or ":" in arguments.contract:
+        from conformance import evidence
+        from conformance.stored import read_run
+
+        if arguments.run is None:
+            lines = evidence.rule(specs, arguments.contract)
+        else:
+            place = Path(arguments.run)
+            folder = place if place.is_dir() else place.parent
+            lines = evidence.shown(read_run(place), specs, arguments.contract, folder)
+        print(*lines, sep="\n")
         return 0
     if arguments.contract not in specs.contracts:
         import difflib

@@ -19,7 +19,7 @@ from typing import Any
 
 from conformance.contract import Contract, Failure, Provider, Rule, Specs, day_of
 from conformance.dialects import dialect
-from conformance.exchange import Exchange, Response
+from conformance.exchange import Exchange, Request, Response
 from conformance.finding import EXITS, Finding, Word
 from conformance.framing import read
 from conformance.judge import SERVER_SIDE, judge, shape_mismatches
@@ -29,7 +29,7 @@ from conformance.rules import Seen, Step, leaves
 from conformance.run import inapplicable
 from conformance.select import select
 from conformance.shapes import ABSENT, Mismatch
-from conformance.store import Redactor, again, exchange_to_dict
+from conformance.store import Redactor, again, by_signature, exchange_to_dict
 from conformance.target import Target, UsageError
 from conformance.values import Turn
 
@@ -143,7 +143,7 @@ def judge_placed(specs: Specs, placed: Placed, recorded: date | None = None) -> 
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", "/".join(Path(recording.origin).parts[-2:]))
     address = f"{name[-100:]}-{digest}"
     step = Step(STEP, contract, exchange, placed.body, _turn(placed), "answered")
-    line = again(target, exchange)
+    line = again(target, Exchange(_askable(exchange.request, target), None))
     when = recording.when or recorded
     findings = []
     for rule in contract.rules.values():
@@ -242,6 +242,27 @@ def _turn(placed: Placed) -> Turn | None:
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
     return replace(turn, model=placed.model) if placed.model else turn
+
+
+_OF_THE_CONNECTION = (
+    "host",
+    "content-length",
+    "connection",
+    "transfer-encoding",
+    "accept-encoding",
+    "content-encoding",
+)
+
+
+def _askable(request: Request, target: Target) -> Request:
+    """The request as it can be asked once more: without what belonged to its connection, with the key's variable."""
+    headers = [each for each in request.headers if each[0].lower() not in _OF_THE_CONNECTION]
+    if not by_signature(target, request):
+        sent = target.provider.said["key"]["send"]
+        names = {name.lower() for name in sent}
+        headers = [each for each in headers if each[0].lower() not in names]
+        headers += [(name, value.replace("{key}", f"${target.key_variable}")) for name, value in sent.items()]
+    return replace(request, headers=tuple(headers))
 
 
 # Refusals
@@ -430,7 +451,7 @@ def document(
         },
         requests=0,
         selection=selection,
-        sections={"recordings": [_row(each) for each in (*traffic.judged, *traffic.unplaced)]},
+        sections={"recordings": [*map(_row, traffic.judged), *map(_row, traffic.unplaced)]},
     )
     if traffic.unreadable and said["exit_code"] == 0:
         # What could not be read was not looked at, and that is never green.

@@ -647,6 +647,7 @@ _READERS: dict[str, tuple[Any, Any]] = {
 
 def write(document: Mapping[str, Any], folder: Path) -> None:
     """Writes every file of a report; whoever reads one sees the old file or the whole new one."""
+    from conformance import evidence
     from conformance.formats import FORMATS
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -655,3 +656,4 @@ def write(document: Mapping[str, Any], folder: Path) -> None:
         new = folder / f".{name}.{os.getpid()}.new"
         new.write_text(text, encoding="utf-8", newline="\n")
         new.replace(folder / name)
+    evidence.write(document, folder)

@@ -167,7 +167,7 @@ class Run:
             else:
                 # What goes on from an earlier answer belongs to the one who got that answer.
                 stored = self._send(asks, how, step)
-            kept.append({"step": name, **stored})
+            kept.append({"step": name, **({} if asks is target else {"target": asks.name}), **stored})
             earlier[name] = self._step(step, stored) if len(said) > 1 else step
             if stored["response"] is None:
                 break

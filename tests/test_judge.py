@@ -37,6 +37,7 @@ HEADERS: Headers = (
     ("access-control-expose-headers", "x-amzn-requestid,x-request-id"),
     ("cache-control", "no-cache"),
     ("vary", "origin"),
+    ("mistral-correlation-id", "0d3b8d0c-7c35-4b3b-8d5f-9be9f6a3f001"),
 )
 """What the contracts ask of good answers, all together."""
 

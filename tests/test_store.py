@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import json
 import re
@@ -28,6 +29,7 @@ from conformance.store import (
     Redactor,
     Store,
     again,
+    body_file,
     exchange_to_dict,
     from_text_or_base64,
     head_of,
@@ -328,12 +330,19 @@ def test_curl_does_not_add_a_content_type_where_none_was_sent() -> None:
     assert "Content-Type:" not in again(target(), exchange())
 
 
-@pytest.mark.parametrize("body", [b"\xff\0", b"x" * 8000])
-def test_a_body_that_no_line_can_hold_stands_in_a_file(body: bytes) -> None:
-    assert "--data-binary @body.json" in again(
+@pytest.mark.parametrize(("body", "ending"), [(b"\xff\0", "bin"), (b"x" * 8000, "bin"), (b"{" * 8000, "json")])
+def test_a_body_that_no_line_can_hold_stands_in_a_file_named_by_its_hash(body: bytes, ending: str) -> None:
+    file = f"bodies/{hashlib.sha256(body).hexdigest()[:16]}.{ending}"
+    assert f"--data-binary @{file} " in again(
         target(), exchange(headers=(("content-type", "x"),), body=body)
     )
-    assert "@body.json" not in again(target(), exchange(body=b"x" * 7999))
+    assert body_file(body) == file
+    assert "@bodies" not in again(target(), exchange(body=b"x" * 7999))
+
+
+def test_a_key_in_a_body_that_stands_in_a_file_is_filled_in_when_it_is_sent() -> None:
+    line = again(target(), exchange(body=b"x" * 8000 + b"$MY_KEY"))
+    assert "--data-binary @<(envsubst '$MY_KEY' < bodies/" in line
 
 
 # Kept and read again
