@@ -54,6 +54,7 @@ def siblings(
         if each.dialect is not None
         and not each.streams
         and each.id != contract.id
+        and each.speaks(other.model or "")
         and each.offer is not None
         and "repeats" in each.probes
         and card.offers(f"api:{each.offer}", target.reality) is True

@@ -333,6 +333,7 @@ def test_reads_what_botocore_sends() -> None:
         extras={
             "requestMetadata": {"team": "fruit"},
             "blocks": frozenset({"cachePoint", "guardContent", "systemTool"}),
+            "guarded": {"texts": ["What is in it?"], "sources": "", "query": ""},
         },
     )
 

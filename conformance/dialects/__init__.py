@@ -100,7 +100,7 @@ class Dialect(Protocol):
     def fold(self, events: Iterable[Event], profile: Profile) -> list[Reply]: ...
 
 
-NAMES = ("mistral", "converse", "chat", "completions", "responses", "messages", "puter")
+NAMES = ("mistral", "mistral_text", "converse", "chat", "completions", "responses", "messages", "puter")
 
 
 def dialect(name: str) -> Dialect:

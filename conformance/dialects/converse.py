@@ -12,6 +12,14 @@ The profile:
     sorted        whether the members of every object come in alphabetical order
     usage_extras  further members of usage: the words cache_read and cache_write stand for
                   those counts, what is no text for itself
+    guarded       the stopReason of an answer in which a guardrail intervened
+    thinking      places in additionalModelRequestFields that ask for reasoning: {at: pointer,
+                  words: what stands there -> effort}; a text that is not listed is the effort
+    signed        {models, length, alphabet}: the models (a regular expression over their ids)
+                  whose reasoning comes with a signature, and its form; null: none
+    redacted      {models, trigger, length, alphabet}: the models whose reasoning is redacted when
+                  the prompt holds `trigger`; null: none
+    native        members that additionalModelResponseFieldPaths can ask for: name -> `stop_sequence`
 
 The request does not say whether it is streamed (the path does): `read` leaves `Turn.stream`
 False and `write` does not look at it. Redacted reasoning is a `Reasoning` without text whose
@@ -19,11 +27,14 @@ signature is the redacted content. Top-level members that no field of `Turn` has
 `extras` by their names. `extras["blocks"]` is the frozenset of the kinds of blocks and tools
 that no value stands for (cachePoint, guardContent, systemTool, ...), absent when there were
 none; words inside such blocks are read as `Text`, and `write` makes no such blocks.
+`extras["guarded"]` is what guardContent blocks hold, where there are some: `texts`, and the
+`sources` and `query` that an answer is held against.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -31,7 +42,7 @@ from itertools import groupby, takewhile
 from operator import or_
 from typing import Any, get_args
 
-from conformance.dialects import Context, Profile
+from conformance.dialects import Context, Guard, Profile
 from conformance.dialects.chat import (
     arguments_text,
     arguments_value,
@@ -50,6 +61,7 @@ from conformance.dialects.chat import (
     word,
 )
 from conformance.exchange import Event
+from conformance.select import select
 from conformance.values import (
     Media,
     MediaKind,
@@ -83,6 +95,8 @@ def read(body: Mapping[str, Any], profile: Profile) -> Turn:
     extras = {name: value for name, value in body.items() if name not in READ}
     if kinds := frozenset(_kinds(body)) - CARRIED:
         extras["blocks"] = kinds
+    if guarded := list(_guard_texts(body)):
+        extras["guarded"] = _read_guarded(guarded)
     return Turn(
         messages=tuple(_read_messages(body)),
         tools=tuple(_read_tools(tools.get("tools"))),
@@ -92,7 +106,7 @@ def read(body: Mapping[str, Any], profile: Profile) -> Turn:
         temperature=number(limits.get("temperature")),
         top_p=number(limits.get("topP")),
         output=_read_output(output.get("textFormat")),
-        reasoning=word(output.get("effort")),
+        reasoning=word(output.get("effort")) or _read_thinking(body, profile),
         tier=word(mapping(body.get("serviceTier")).get("type")),
         extras=extras,
     )
@@ -125,7 +139,7 @@ def write(turn: Turn, profile: Profile) -> JSON:
             ),
             serviceTier={"type": turn.tier} if turn.tier is not None else None,
         ),
-        **{name: value for name, value in turn.extras.items() if name != "blocks"},
+        **{name: value for name, value in turn.extras.items() if name not in ("blocks", "guarded")},
     }
 
 
@@ -140,7 +154,9 @@ def parse(answer: Any, profile: Profile) -> list[Reply]:
     """The one reply in `answer`; none if there is no message in it."""
     match answer:
         case {"output": {"message": {"content": content}}}:
-            finish = neutral(answer.get("stopReason"), profile["finish"])
+            said = answer.get("stopReason")
+            guarded = said is not None and said == profile.get("guarded")
+            finish = "content_filter" if guarded else neutral(said, profile["finish"])
             return [Reply(_read_parts(content), finish, _read_usage(answer.get("usage")))]
     return []
 
@@ -285,6 +301,40 @@ def _beyond(turn: Turn) -> Iterator[tuple[str, Any]]:
         yield "n", turn.n
 
 
+def _read_thinking(body: Mapping[str, Any], profile: Profile) -> str | None:
+    """The effort that a vendor's own member asks for."""
+    for said in profile.get("thinking", ()):
+        for _, value in select(body.get("additionalModelRequestFields"), said["at"]):
+            if isinstance(value, str):
+                return str(said.get("words", {}).get(value, value))
+    return None
+
+
+def _guard_texts(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The texts that are marked for a guardrail, with what each is marked as."""
+    blocks = [*sequence(body.get("system"))]
+    for message in sequence(body.get("messages")):
+        blocks += sequence(mapping(message).get("content"))
+    for block in blocks:
+        match block:
+            case {"guardContent": {"text": {"text": str()} as marked}}:
+                yield marked
+
+
+def _read_guarded(marked: Sequence[Mapping[str, Any]]) -> JSON:
+    def of(kind: str) -> str:
+        return "\n".join(each["text"] for each in marked if kind in sequence(each.get("qualifiers")))
+
+    kinds = ("grounding_source", "query")
+    texts = [
+        each["text"]
+        for each in marked
+        if "guard_content" in sequence(each.get("qualifiers"))
+        or not set(sequence(each.get("qualifiers"))) & set(kinds)
+    ]
+    return {"texts": texts, "sources": of("grounding_source"), "query": of("query")}
+
+
 # Blocks
 
 
@@ -382,7 +432,8 @@ def _write_media(media: Media) -> JSON:
 
 def _answer(body: Mapping[str, Any], replies: Sequence[Reply], context: Context, profile: Profile) -> JSON:
     (reply,) = replies
-    content = [_write_part(_with_id(part, context, profile)) for part in reply.parts]
+    parts = (_thought_of(_with_id(part, context, profile), body, context, profile) for part in reply.parts)
+    content = [_write_part(part) for part in parts]
     answer: JSON = {
         "output": {"message": {"role": "assistant", "content": content}},
         "metrics": {"latencyMs": context.latency_ms},
@@ -395,7 +446,45 @@ def _answer(body: Mapping[str, Any], replies: Sequence[Reply], context: Context,
         answer["serviceTier"] = {"type": context.tier}
     if "performanceConfig" in body:
         answer["performanceConfig"] = body["performanceConfig"]
+    if fields := _native(body, reply, profile):
+        answer["additionalModelResponseFields"] = fields
+    if context.guard is not None:
+        answer |= _guarded(context.guard, profile)
     return answer
+
+
+def _native(body: Mapping[str, Any], reply: Reply, profile: Profile) -> JSON:
+    """The vendor's own members that were asked for, as far as there are some."""
+    known = {name: getattr(reply, of) for name, of in profile.get("native", {}).items()}
+    found: JSON = {}
+    for path in sequence(body.get("additionalModelResponseFieldPaths")):
+        for at, value in select(known, path):
+            if value is not None:
+                found[at.removeprefix("/")] = value
+    return found
+
+
+def _guarded(guard: Guard, profile: Profile) -> JSON:
+    """What a guardrail did: the reason for the end, and what it found where that was asked for."""
+    told = {"stopReason": profile["guarded"]} if guard.blocked or guard.masked else {}
+    trace: JSON = {}
+    if guard.input is not None:
+        trace["inputAssessment"] = {guard.name: guard.input}
+    if guard.output is not None:
+        trace["outputAssessments"] = {guard.name: [guard.output]}
+    return {**told, **({"trace": {"guardrail": trace}} if trace else {})}
+
+
+def _thought_of(part: Part, body: Mapping[str, Any], context: Context, profile: Profile) -> Part:
+    """Reasoning with its signature, or redacted, where the model does that."""
+    if not isinstance(part, Reasoning) or part.signature is not None:
+        return part
+    redacted, signed = profile.get("redacted"), profile.get("signed")
+    if redacted and re.search(redacted["models"], context.model) and redacted["trigger"] in _text(body):
+        return Reasoning("", context.ids.token(redacted["length"], redacted["alphabet"]))
+    if signed and re.search(signed["models"], context.model):
+        return replace(part, signature=context.ids.token(signed["length"], signed["alphabet"]))
+    return part
 
 
 def _with_id(part: Part, context: Context, profile: Profile) -> Part:
@@ -442,8 +531,8 @@ def _take_apart(answer: JSON, split: Callable[[str], Sequence[str]]) -> Iterator
         for delta in deltas:
             yield "contentBlockDelta", {"contentBlockIndex": index, "delta": delta}
         yield "contentBlockStop", {"contentBlockIndex": index}
-    yield "messageStop", _only(answer, "stopReason")
-    yield "metadata", _only(answer, "metrics", "usage", "serviceTier", "performanceConfig")
+    yield "messageStop", _only(answer, "stopReason", "additionalModelResponseFields")
+    yield "metadata", _only(answer, "metrics", "usage", "serviceTier", "performanceConfig", "trace")
 
 
 def _pieces(block: JSON, split: Callable[[str], Sequence[str]]) -> tuple[JSON | None, list[JSON]]:

@@ -26,6 +26,8 @@ from conformance.exchange import Event
 from conformance.values import Reply, Turn, Usage
 
 METRICS = "amazon-bedrock-invocationMetrics"
+ACTION, TRACE = "amazon-bedrock-guardrailAction", "amazon-bedrock-trace"
+"""Members that Bedrock puts beside the vendor's own."""
 
 
 def read(body: Mapping[str, Any], profile: Profile) -> Turn:
@@ -49,8 +51,10 @@ def write(turn: Turn, profile: Profile) -> dict[str, Any]:
 def render(
     body: Mapping[str, Any], replies: Sequence[Reply], context: Context, profile: Profile
 ) -> dict[str, Any]:
-    """The answer to `body`: one choice for each reply."""
-    return chat.render(body, replies, context, profile)
+    """The answer to `body`: one choice for each reply, and what a guardrail did."""
+    answer = chat.render(body, replies, context, profile)
+    told = of_guardrail(context)
+    return chat.arranged(answer | told, profile) if told else answer
 
 
 def parse(answer: Any, profile: Profile) -> list[Reply]:
@@ -63,23 +67,51 @@ def stream(
 ) -> Iterator[Event]:
     """The same answer as events that hold chunks; the last chunk has the metrics."""
     chunks = [event.data for event in chat.stream(body, replies, context, profile)]
+    if context.guard is not None and context.guard.blocked:
+        # One chunk has it all, and no metrics.
+        chunks = [chat.arranged(_blocked(chunks, replies), profile)]
     for left, chunk in zip(reversed(range(len(chunks))), chunks, strict=True):
-        last = {} if left else {METRICS: _metrics(replies, context)}
-        yield Event("chunk", {profile["embedded"]: chunk | last, **padding(context, profile)})
+        last: dict[str, Any] = {} if left else of_guardrail(context)
+        if not left and not (context.guard is not None and context.guard.blocked):
+            last[METRICS] = metrics(replies, context)
+        whole = chat.arranged(chunk | last, profile) if last else chunk
+        yield Event("chunk", {profile["embedded"]: whole, **padding(context, profile)})
 
 
 def fold(events: Iterable[Event], profile: Profile) -> list[Reply]:
     """One reply for each choice; usage is with the first, from the metrics if nothing else tells it."""
     chunks = [_spelled(mapping(event.data).get(profile["embedded"])) for event in events]
     replies = chat.fold([Event(None, chunk) for chunk in chunks], profile)
-    usage = next((counts for chunk in chunks if (counts := _counts(chunk.get(METRICS)))), None)
+    usage = next((told for chunk in chunks if (told := counts(chunk.get(METRICS)))), None)
     return [
         replace(reply, usage=reply.usage or (usage if index == 0 else None))
         for index, reply in enumerate(replies)
     ]
 
 
-def _metrics(replies: Sequence[Reply], context: Context) -> dict[str, int]:
+def of_guardrail(context: Context) -> dict[str, Any]:
+    """What Bedrock adds to a vendor's body where the request named a guardrail."""
+    guard = context.guard
+    if guard is None:
+        return {}
+    trace: dict[str, Any] = {}
+    if guard.input is not None:
+        trace["input"] = {guard.name: guard.input}
+    if guard.output is not None:
+        trace["outputs"] = [{guard.name: guard.output}]
+    action = "INTERVENED" if guard.blocked or guard.masked else "NONE"
+    return {ACTION: action, **({TRACE: {"guardrail": trace}} if trace else {})}
+
+
+def _blocked(chunks: Sequence[Mapping[str, Any]], replies: Sequence[Reply]) -> dict[str, Any]:
+    last = chunks[-1]
+    finish = next((each["choices"][0]["finish_reason"] for each in reversed(chunks) if each["choices"]), None)
+    said = {"role": "assistant", "content": replies[0].text}
+    return {**last, "choices": [{"index": 0, "delta": said, "finish_reason": finish}]}
+
+
+def metrics(replies: Sequence[Reply], context: Context) -> dict[str, int]:
+    """What the last chunk counts, and the milliseconds it took."""
     known = [reply.usage for reply in replies if reply.usage is not None]
     counts = {
         "inputTokenCount": sum((usage.input + usage.cache_read + usage.cache_write) for usage in known[:1]),
@@ -89,7 +121,8 @@ def _metrics(replies: Sequence[Reply], context: Context) -> dict[str, int]:
     return (counts if known else {}) | latencies
 
 
-def _counts(metrics: Any) -> Usage | None:
+def counts(metrics: Any) -> Usage | None:
+    """The tokens that the metrics of a last chunk count; None if there are none."""
     match metrics:
         case {"inputTokenCount": int(input), "outputTokenCount": int(output), **rest}:
             read, written = rest.get("cacheReadInputTokenCount"), rest.get("cacheWriteInputTokenCount")
