@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.contract import Contract, Provider, Specs
@@ -54,9 +54,10 @@ def place(specs: Specs, recording: Recording, assumed: Provider | None = None) -
     provider = provider or assumed or _of_signature(specs, recording.request)
     if provider is None:
         return Unplaced(recording, "no provider has this host; --provider NAME says whose it is")
+    # The forms that nobody has described come last: an abstract contract with a path is the envelope of all.
     at_path = [
         (contract, found)
-        for contract in specs.of(provider.id)
+        for contract in (*specs.of(provider.id), *_envelopes(specs, provider))
         if (found := contract.match_path(path)) is not None
     ]
     here = [each for each in at_path if each[0].method == recording.request.method]
@@ -73,6 +74,15 @@ def place(specs: Specs, recording: Recording, assumed: Provider | None = None) -
             recording, f"{provider.id} has no contract for the form in which {model} is asked at {path}"
         )
     return Placed(recording, chosen, body, models[chosen.id], region)
+
+
+def _envelopes(specs: Specs, provider: Provider) -> list[Contract]:
+    """What is said of operations whatever the form of their bodies, as contracts to judge by."""
+    return [
+        replace(each, said={**each.said, "abstract": False})
+        for each in specs.contracts.values()
+        if each.abstract and each.provider is provider and each.request.get("paths")
+    ]
 
 
 def _of_host(specs: Specs, host: str) -> tuple[Provider | None, str | None]:
