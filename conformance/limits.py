@@ -550,6 +550,7 @@ def places(
             each
             for each in specs.of(target.provider.id)
             if any(searches(target, each))
+            and each.speaks(target.model or "")
             and (
                 each.offer is None
                 or (target.card and target.card.offers(f"api:{each.offer}", target.reality))
