@@ -38,6 +38,12 @@ OPERATIONS = {
     "bedrock-runtime/converse-stream": "ConverseStream",
     "bedrock-runtime/invoke-model": "InvokeModel",
     "bedrock-runtime/invoke-model-stream": "InvokeModelWithResponseStream",
+    "bedrock-runtime/count-tokens": "CountTokens",
+    "bedrock-runtime/apply-guardrail": "ApplyGuardrail",
+    "bedrock-runtime/invoke-guardrail-checks": "InvokeGuardrailChecks",
+    "bedrock-runtime/start-async-invoke": "StartAsyncInvoke",
+    "bedrock-runtime/get-async-invoke": "GetAsyncInvoke",
+    "bedrock-runtime/list-async-invokes": "ListAsyncInvokes",
 }
 CONTRACTS = {name: each for name, each in load().contracts.items() if name in OPERATIONS}
 RUNTIME = ServiceModel(Loader().load_service_model("bedrock-runtime", "service-2"), "bedrock-runtime")
@@ -399,6 +405,29 @@ def call(client: Any, contract: str) -> Any:
             return list(client.converse_stream(**asked("Hello"))["stream"])
         case "InvokeModel":
             return client.invoke_model(**invoked("Hello"))
+        case "CountTokens":
+            return client.count_tokens(
+                modelId="anthropic.claude-haiku-4-5-20251001-v1:0",
+                input={"converse": {"messages": [user("Hello")]}},
+            )
+        case "ApplyGuardrail":
+            return client.apply_guardrail(
+                guardrailIdentifier="mockwords001", guardrailVersion="1", source="INPUT", content=[]
+            )
+        case "InvokeGuardrailChecks":
+            return client.invoke_guardrail_checks(messages=[user("Hello")], checks={})
+        case "StartAsyncInvoke":
+            return client.start_async_invoke(
+                modelId="amazon.nova-reel-v1:1",
+                modelInput={"text": "Hello"},
+                outputDataConfig={"s3OutputDataConfig": {"s3Uri": "s3://films-of-mine"}},
+            )
+        case "GetAsyncInvoke":
+            return client.get_async_invoke(
+                invocationArn="arn:aws:bedrock:us-east-1:123456789012:async-invoke/abcdefghijkl"
+            )
+        case "ListAsyncInvokes":
+            return client.list_async_invokes()
     return list(client.invoke_model_with_response_stream(**invoked("Hello"))["body"])
 
 
@@ -642,10 +671,11 @@ class TestShapes:
     def test_a_path_that_is_none_answers_200_with_nothing_boto3_can_read(
         self, mock_provider: Any, monkeypatch: pytest.MonkeyPatch, address: str
     ) -> None:
-        client = mock_provider.bedrock_client(config=ONCE)
+        where = mock_provider.url("bedrock-runtime", tls=True)
         if address == "signature":
             monkeypatch.delenv("AWS_BEARER_TOKEN_BEDROCK")
-            client = mock_provider.bedrock_client(config=ONCE, endpoint_url=mock_provider.url())
+            where = mock_provider.url()
+        client = mock_provider.bedrock_client(config=ONCE, endpoint_url=f"{where}/nowhere")
         answer = client.list_async_invokes()
         assert set(answer) == {"ResponseMetadata"}
         assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
