@@ -55,15 +55,15 @@ def run_broken(
         if name not in specs.broken:
             raise UsageError(f"--broken: expected one of {', '.join(sorted(specs.broken))}, got {name!r}")
     if not any(matches(contract, globs) for contract in specs.contracts.values()):
-        raise UsageError(f"--api: expected a name or glob of a contract, got {', '.join(globs)}: none matches")
+        raise UsageError(
+            f"--api: expected a name or glob of a contract, got {', '.join(globs)}: none matches"
+        )
     mock = embedded(EMBEDDED)(auth="strict", reality="documented", specs=specs)
     outcomes = []
     try:
         asked = targets(specs, EMBEDDED, mock=mock.info)
         with tempfile.TemporaryDirectory(prefix="conformance-broken-") as folder:
-            clean = {
-                each.name: Run(specs, [each], Path(folder) / "clean" / each.name) for each in asked
-            }
+            clean = {each.name: Run(specs, [each], Path(folder) / "clean" / each.name) for each in asked}
             for name in sorted(names or specs.broken):
                 if progress is not None:
                     progress.write(f"\r{name} \x1b[K")
