@@ -18,6 +18,7 @@ import jsonschema_rs
 import pytest
 
 from conformance.contract import Specs, fill, load
+from conformance.picture import draw
 from mockserver.environment import variables
 
 PROGRAMS = Path(__file__).parent / "node"
@@ -307,13 +308,23 @@ def test_a_stream_that_was_cut_gives_its_place_back(openai_at_puter: Any, mock_p
 # puter.js
 
 
+EYES, CODE = "mistral-medium-2604", "K7M4"
+"""A model of Puter's that is shown pictures, and what the picture says."""
+
+
 @pytest.fixture
-def puter(node: Any, mock_provider: Any) -> Any:
+def puter(node: Any, mock_provider: Any, tmp_path: Path) -> Any:
     """Runs a mode of puter_probe.mjs, at the origin that `mockserver env` prints."""
+    picture = tmp_path / "code.png"
+    picture.write_bytes(draw(CODE))
 
     def run(mode: str, **changes: str | None) -> dict[str, Any]:
-        token = {"PUTER_TOKEN": mock_provider.info["puter_token"]}
-        outcome = node.run("puter_probe.mjs", mode, **{**token, **changes})[mode]
+        given = {
+            "PUTER_TOKEN": mock_provider.info["puter_token"],
+            "PROBE_EYES": EYES,
+            "PROBE_PICTURE": str(picture),
+        }
+        outcome = node.run("puter_probe.mjs", mode, **{**given, **changes})[mode]
         assert outcome["stray"] == [], "an error that reached no promise of the caller"
         return outcome
 
@@ -326,8 +337,9 @@ def specs() -> Specs:
 
 
 def told(specs: Specs, contract: str, error: str, **values: str) -> Any:
-    """The body of an error as its contract has it."""
-    return fill(specs.contracts[contract].failures[error].body, values)
+    """The body of an error as its contract has it, told of the seed model."""
+    route = {"served_by": "mistral", "served_model": "magistral-small-latest"}
+    return fill(specs.contracts[contract].failures[error].body, {**route, **values})
 
 
 def test_the_call_of_puters_model_page_gives_the_text_at_response_message_content(
@@ -364,18 +376,54 @@ def test_every_form_of_a_prompt_arrives_and_media_are_refused(
     puter: Any, mock_provider: Any, specs: Specs
 ) -> None:
     outcomes = resolved(puter("chat-prompt-forms"))
-    answered = ("prompt, options", "prompt, true, options", "prompt, options, true", "messages")
-    texts = {form: resolved(outcomes[form])["message"]["content"] for form in answered}
-    assert texts["prompt, true, options"] == texts["prompt, options, true"] != ""
+    assert len(outcomes) == 13
+    media = {"prompt, image": "image", "prompt, file": "image", "prompt, video": "video"}
+    texts = {
+        form: resolved(outcome)["message"]["content"]
+        for form, outcome in outcomes.items()
+        if form not in media
+    }
+    assert all(texts.values())
+    assert texts["prompt, true, options"] == texts["prompt, options, true"]
     limited = resolved(outcomes["prompt, options"])
     assert (limited["finish_reason"], limited["usage"]["completion_tokens"]) == ("length", 20)
-    no_model = told(specs, "puter/driver-chat", "missing-model")
-    assert rejected(outcomes["prompt"]) == no_model
-    for form in ("prompt, image", "prompt, file", "prompt, images", "prompt, video"):
-        refused = rejected(outcomes[form])
-        modality = "video" if "video" in form else "image"
+    for form, modality in media.items():
         names = {"modality": modality, "model": mock_provider.info["puter_model"]}
-        assert refused == told(specs, "puter/driver-chat", "media-not-offered", **names)
+        assert rejected(outcomes[form]) == told(specs, "puter/driver-chat", "media-not-offered", **names)
+
+
+def test_a_picture_is_seen_by_its_address_and_as_a_file_of_puter_js(puter: Any) -> None:
+    image = resolved(puter("image"))
+    assert CODE in image["url"]
+    assert CODE in image["file"]
+    assert CODE not in image["none"]
+
+
+def test_puter_js_calls_drivers_by_name_and_reads_the_whole_envelope(puter: Any, specs: Specs) -> None:
+    drivers = resolved(puter("drivers"))
+    assert drivers["listed"] == list(specs.contracts["puter/lsmod"].response["answer"]["interfaces"])
+    assert drivers["called"]["success"] is True
+    assert drivers["called"]["result"]["message"]["content"]
+    assert drivers["unknown"]["code"] == "not_found"
+
+
+def test_puter_js_knows_who_has_the_token(puter: Any, specs: Specs) -> None:
+    assert resolved(puter("user")) == specs.contracts["puter/whoami"].response["answer"]
+
+
+def test_puter_js_rejects_wrong_arguments_in_puters_words(puter: Any, specs: Specs) -> None:
+    outcomes = resolved(puter("bad-arguments"))
+    wrong = {
+        "no content": "no-content",
+        "a number": "bad-message",
+        "a part that is a number": "bad-part",
+        "no token left": "quota-exceeded",
+        "tools that are none": "internal",
+        "no-such-model": "unknown-model",
+    }
+    assert {name: rejected(outcome) for name, outcome in outcomes.items()} == {
+        name: told(specs, "puter/driver-chat", error, model="no-such-model") for name, error in wrong.items()
+    }
 
 
 def test_puter_js_iterates_over_a_stream_of_lines(puter: Any, mock_provider: Any) -> None:

@@ -2,18 +2,20 @@
 //
 //     PUTER_API_ORIGIN=http://127.0.0.1:4010/puter PUTER_TOKEN=... node puter_probe.mjs MODE
 //
+// PROBE_EYES names a model that is shown pictures, PROBE_PICTURE a file with one.
+//
 // {"mode", "outcome": "resolved" | "rejected" | "timeout", "value" | "error", "stray"}
 // `stray` holds what failed inside the library without reaching the caller's promise.
 // Exit code: 0 with an outcome, 1 after the time limit, 2 for a wrong call of this script.
 // Without PUTER_TOKEN the library starts signed out, and sends `auth_token: null`.
 
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 const TIME_LIMIT_MS = 20_000;
 const MODEL = 'mistralai/magistral-small-2509';
 const PROMPT = 'Explain quantum computing in simple terms';
-const PIXEL =
-    'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==';
+const { PROBE_EYES: EYES, PROBE_PICTURE } = process.env;
 const TOOLS = [
     {
         type: 'function',
@@ -36,24 +38,25 @@ const modes = {
     },
 
     'chat-prompt-forms': async (puter) => {
-        const picture = new File([Buffer.from(PIXEL, 'base64')], 'pixel.png', { type: 'image/png' });
-        const url = 'https://example.com/picture.png';
+        const { url, file } = picture();
+        const messages = [
+            { role: 'system', content: 'Answer in one word.' },
+            { role: 'user', content: [{ type: 'text', text: PROMPT }] },
+        ];
         const forms = {
             prompt: [PROMPT],
             'prompt, options': [PROMPT, { model: MODEL, temperature: 0, max_tokens: 20 }],
+            'prompt, true': [PROMPT, true],
             'prompt, true, options': [PROMPT, true, { model: MODEL }],
             'prompt, options, true': [PROMPT, { model: MODEL }, true],
             'prompt, image': [PROMPT, url, { model: MODEL }],
+            'prompt, image, true, options': [PROMPT, url, true, { model: EYES }],
             'prompt, video': [PROMPT, 'https://example.com/clip.mp4', { model: MODEL }],
-            'prompt, file': [PROMPT, picture, { model: MODEL }],
-            'prompt, images': [PROMPT, [url, url], { model: MODEL }],
-            messages: [
-                [
-                    { role: 'system', content: 'Answer in one word.' },
-                    { role: 'user', content: [{ type: 'text', text: PROMPT }] },
-                ],
-                { model: MODEL },
-            ],
+            'prompt, file': [PROMPT, file, { model: MODEL }],
+            'prompt, images': [PROMPT, [url, url], { model: EYES }],
+            messages: [messages, { model: MODEL }],
+            'messages alone': [messages],
+            'messages, true, options': [messages, true, { model: MODEL }],
         };
         const outcomes = {};
         for (const [form, args] of Object.entries(forms)) {
@@ -80,6 +83,41 @@ const modes = {
         return { called, answered, streamed };
     },
 
+    image: async (puter) => {
+        const { url, file } = picture();
+        const asks = 'Which code do you see in the image?';
+        return {
+            url: String(await puter.ai.chat(asks, url, { model: EYES })),
+            file: String(await puter.ai.chat(asks, file, { model: EYES })),
+            none: String(await puter.ai.chat(asks, { model: EYES })),
+        };
+    },
+
+    drivers: async (puter) => ({
+        listed: Object.keys(await puter.drivers.list()),
+        called: await puter.drivers.call('puter-chat-completion', 'ai-chat', 'complete', {
+            messages: [{ content: PROMPT }],
+            model: MODEL,
+        }),
+        unknown: await puter.drivers.call('puter-chat-completion', 'ai-chat', 'no-such-method', {}),
+    }),
+
+    user: (puter) => puter.auth.getUser(),
+
+    'bad-arguments': async (puter) => {
+        const wrong = {
+            'no content': [[{ role: 'user', content: '' }], { model: MODEL }],
+            'a number': [[7], { model: MODEL }],
+            'a part that is a number': [[{ role: 'user', content: [7] }], { model: MODEL }],
+            'no token left': [PROMPT, { model: MODEL, max_tokens: 0 }],
+            'tools that are none': [PROMPT, { model: MODEL, tools: 'weather' }],
+            'no-such-model': [PROMPT, { model: 'no-such-model' }],
+        };
+        const outcomes = {};
+        for (const [name, args] of Object.entries(wrong)) outcomes[name] = await settle(puter.ai.chat(...args));
+        return outcomes;
+    },
+
     listModels: (puter) => puter.ai.listModels(),
 
     listModelProviders: (puter) => puter.ai.listModelProviders(),
@@ -88,6 +126,15 @@ const modes = {
 
     'error-model': (puter) => puter.ai.chat(PROMPT, { model: 'no-such-model' }),
 };
+
+/** A picture as a data URL and as a File. */
+function picture() {
+    const bytes = readFileSync(PROBE_PICTURE);
+    return {
+        url: `data:image/png;base64,${bytes.toString('base64')}`,
+        file: new File([bytes], 'picture.png', { type: 'image/png' }),
+    };
+}
 
 /** The parts of a streamed answer, and the text that `for await` users print. */
 async function collect(parts) {
