@@ -589,7 +589,7 @@ class _Answering:
     def quota(self) -> Check:
         """Every limit over time of the provider; places are given back when the answer has ended."""
         for quota in (yield from self._counted()):
-            if quota.counts == "cost":
+            if quota.counts == "cost" or (quota.counts == "tokens" and self._contract.dialect is None):
                 continue
             if quota.counts == "concurrent":
                 entered = yield Enter(self.routed.space, quota.name, int(quota.limit))
