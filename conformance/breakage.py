@@ -293,9 +293,7 @@ def broken_wire(pieces: Sequence[bytes], operations: Sequence[Operation]) -> tup
     return result, end
 
 
-def broken_as_can_be(
-    contract: Contract | None, response: Response, habits: Sequence[Operation]
-) -> Response:
+def broken_as_can_be(contract: Contract | None, response: Response, habits: Sequence[Operation]) -> Response:
     """The response after those of the operations that change something in it."""
     for habit in habits:
         with suppress(Unbroken):

@@ -172,7 +172,8 @@ def _fault(run: Mapping[str, Any], finding: Mapping[str, Any]) -> str | None:
 
 def main(arguments: Sequence[str]) -> int:
     if arguments and arguments[0] == "keep":
-        keep(*arguments[1:4], Path(arguments[4]))
+        server, build, how, folder = arguments[1:]
+        keep(server, build, how, Path(folder))
         return 0
     runs = [json.loads(path.read_text()) for path in sorted(KEPT.glob("*-*.json"))]
     confirmed = json.loads((KEPT / "confirmed.json").read_text())

@@ -322,7 +322,7 @@ def openai(url: str) -> Iterator[Shown]:
     from openai import OpenAI
 
     asks = OpenAI(base_url=f"{url}/v1", api_key="sk-test", max_retries=0)
-    hello = [{"role": "user", "content": "Hello! Say hello back in one short sentence."}]
+    hello: Any = [{"role": "user", "content": "Hello! Say hello back in one short sentence."}]
 
     def chat(pick: Callable[[Any], Any], **request: Any) -> Callable[[], Any]:
         return lambda: pick(
