@@ -647,7 +647,8 @@ class _Answering:
     def _settle(self, usage: Usage | None) -> Generator[Any, Any, None]:
         """Counts what was used, pays it out of what was set aside, and gives the rest back."""
         meters = self._contract.response.get("meters")
-        if meters is not None and usage is not None and self.card is not None:
+        free = any(self._is_free(each) for each in self.provider.said.get("quotas", ()))
+        if meters is not None and usage is not None and self.card is not None and not free:
             served = self.card.said.get("served_as", {})
             yield Tally(self.routed.space, self._meter, amounts(meters, served, usage, self._prices()))
         if self.reserved is None:
