@@ -598,7 +598,7 @@ class _Answering:
                 self.entered.append((quota.name, int(quota.limit)))
                 continue
             amount = 1.0
-            if quota.counts == "tokens":
+            if quota.counts == "tokens" and self._contract.dialect is not None:
                 turn = self._read_turn()
                 amount = tokens.count(turn) + (turn.max_tokens or self._max_output() or 0)
             wait = yield Spend(
