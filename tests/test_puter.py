@@ -9,6 +9,9 @@ import base64
 import json
 import os
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -1010,3 +1013,54 @@ def test_wrong_funds_in_the_credentials_file_are_told(funds: Any, message: str) 
     keys = to_dict(make_credentials("us-east-1", os.urandom, key_prefix="ABSK"))
     with pytest.raises(ValueError, match=message):
         from_dict({**keys, "puter_funds": funds})
+
+
+# -- as a user sets it up ---------------------------------------------------------------------------------------
+
+
+def test_env_prints_a_token_of_every_kind_and_the_command_line_sets_the_funds(tmp_path: Path) -> None:
+    """`mockserver run` is asked by curl with the money of the command line; `mockserver env` names the kinds."""
+    mockserver = [sys.executable, "-m", "mockserver"]
+    call = json.dumps(
+        {
+            "interface": "puter-chat-completion",
+            "method": "complete",
+            "args": {"messages": [SAY], "model": MAGISTRAL},
+        }
+    )
+    script = (
+        f"{shlex.join([*mockserver, 'env', '--state-dir', str(tmp_path)])}; "
+        "for each in 1 2 3 4 5 6 7 8; do curl -s -o /dev/null -w '%{http_code}\\n' "
+        f'"$PUTER_API_ORIGIN/drivers/call?auth_token=$PUTER_AUTH_TOKEN" -H "Content-Type: {TYPE["Content-Type"]}" '
+        f"-d {shlex.quote(call)}; done"
+    )
+    options = ["--state-dir", str(tmp_path), "--quota", "funds_usd_cents=0.005", "--auth", "strict"]
+    done = subprocess.run(
+        [*mockserver, "run", *options, "--", "sh", "-c", script], capture_output=True, text=True, check=True
+    )
+    printed = done.stdout.splitlines()
+    statuses = [line for line in printed if re.fullmatch(r"\d{3}", line)]
+    assert statuses == sorted(statuses)
+    assert (statuses[0], statuses[-1]) == ("200", "402")
+    kinds = {line.split()[1] for line in printed if re.fullmatch(r"#   [a-z-]+ +\S+", line)}
+    assert {"account", "app", "api-free", "scoped", "no-funds", "bad", "forged"} <= kinds
+
+
+@pytest.mark.parametrize(
+    "wrong", ["requests_per_minute", "=3", "requests_per_minute=many", "requests_per_minute=-1"]
+)
+def test_a_quota_in_another_form_is_told(wrong: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mockserver", "--port", "0", "--tls-port", "0", "--quota", wrong],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "expected ID=LIMIT with a limit of 0 or more (requests_per_minute=3)" in done.stderr
+
+
+def test_a_quota_that_nobody_has_is_told_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"quota: expected one of .*funds_usd_cents.*, got 'rpm'"):
+        start(state_dir=tmp_path, limits={"rpm": 1})
+    with pytest.raises(ValueError, match="requests_per_minute: expected a limit of 0 or more, got -1"):
+        start(state_dir=tmp_path, limits={"requests_per_minute": -1})
