@@ -106,13 +106,18 @@ def look(node: Any, running: Running, tmp_path_factory: pytest.TempPathFactory) 
     picture.write_bytes(draw(CODE))
 
     def run(
-        provider: MockProvider, *cases: str, tls: bool = False, other: str = "account"
+        provider: MockProvider,
+        *cases: str,
+        tls: bool = False,
+        other: str = "account",
+        hosts: str | None = None,
     ) -> dict[str, Seen]:
         outcomes = node.run(
             "chromium_probe.mjs",
             *cases,
             PROBE_CHROMIUM=find_chromium(),
             PROBE_LIBRARY=f"{provider.url(tls=tls)}/v2/",
+            PROBE_HOSTS=hosts,
             PROBE_TOKEN=provider.info["puter_token"],
             PROBE_OTHER_TOKEN=provider.info["puter_tokens"][other],
             PROBE_FORGED=FORGED,
@@ -216,12 +221,23 @@ def test_puters_page_asks_nobody_to_sign_in_twice(visits: dict[str, Seen], writt
 
 
 def test_puters_page_shows_its_text_over_https(look: Look, provider: MockProvider, written: str) -> None:
-    looked = look(provider, "seed page", "stream", "socket", tls=True)
+    looked = look(provider, "seed page", "stream", "socket", "no token, isolated", tls=True)
     assert looked["seed page"].shown == written
     assert looked["seed page"].popups[0]["url"].startswith("https://")
     assert looked["stream"].said["types"][-1] == "usage"
     assert looked["socket"].said["how"] == "connected"
-    assert [page.complaints for page in looked.values()] == [[], [], []]
+    assert looked["no token, isolated"].said == [True, written]
+    assert [page.complaints for page in looked.values()] == [[]] * 4
+
+
+def test_puters_page_runs_untouched_in_a_browser_that_takes_the_mock_for_puter(
+    look: Look, provider: MockProvider, running: Running, written: str
+) -> None:
+    mock = running.https.removeprefix("https://")
+    page = look(provider, "seed page, untouched", hosts=mock)["seed page, untouched"]
+    assert page.shown == written
+    assert page.popups[0]["url"].startswith("https://puter.com/action/sign-in?")
+    assert page.complaints == []
 
 
 # Calls of somebody who is signed in

@@ -4,6 +4,8 @@
 //         PROBE_MODEL=... PROBE_EYES=... PROBE_PICTURE=picture.png PROBE_SAMPLE=page.html PROBE_SHOTS=build/screenshots \
 //         node chromium_probe.mjs CASE [CASE ...]
 //
+// PROBE_HOSTS=127.0.0.1:4443 has the browser look for Puter's own host names there.
+//
 // The pages come from a server of their own, so that the mock is another origin to them, and they load
 // the library from the mock: nothing else points puter.js at it. Each case has a profile of its own.
 //
@@ -87,6 +89,8 @@ const messages = `[
 
 const pages = {
     'seed page': readFileSync(PROBE_SAMPLE, 'utf8').replace('https://js.puter.com/v2/', PROBE_LIBRARY),
+
+    'seed page, untouched': readFileSync(PROBE_SAMPLE, 'utf8'),
 
     chat: page(`const response = await puter.ai.chat(prompt, { model }); return String(response);`),
 
@@ -248,6 +252,7 @@ const agree = async (tab, seen, name) => {
 
 const acts = {
     'seed page': (tab, seen) => agree(tab, seen, 'seed page'),
+    'seed page, untouched': (tab, seen) => agree(tab, seen),
     'no token': (tab, seen) => agree(tab, seen),
     'a token that is none': (tab, seen) => agree(tab, seen),
     'a token gone old': (tab, seen) => agree(tab, seen),
@@ -300,7 +305,12 @@ const server = createServer((request, response) => {
     response.setHeader('Content-Type', 'text/html; charset=utf-8').end(pages[name]);
 });
 await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
-const browser = await chromium.launch({ executablePath: PROBE_CHROMIUM, args: FLAGS });
+const { PROBE_HOSTS } = process.env;
+const hosts = ['js.puter.com', 'api.puter.com', 'puter.com'].map((host) => `MAP ${host}:443 ${PROBE_HOSTS}`);
+const browser = await chromium.launch({
+    executablePath: PROBE_CHROMIUM,
+    args: PROBE_HOSTS ? [...FLAGS, `--host-resolver-rules=${hosts.join(', ')}`] : FLAGS,
+});
 
 /** Writes down what a window complains of, in the console and elsewhere. */
 function hear(tab, complaints) {
@@ -318,7 +328,7 @@ function hear(tab, complaints) {
 async function open(name) {
     const context = await browser.newContext({
         viewport: { width: 720, height: 560 },
-        ignoreHTTPSErrors: PROBE_LIBRARY.startsWith('https:'),
+        ignoreHTTPSErrors: PROBE_HOSTS !== undefined || PROBE_LIBRARY.startsWith('https:'),
     });
     context.setDefaultTimeout(PATIENCE_MS);
     const seen = { shown: null, complaints: [], popups: [] };
@@ -326,7 +336,7 @@ async function open(name) {
     const tab = await context.newPage();
     await tab.goto(`http://127.0.0.1:${server.address().port}/${encodeURIComponent(name)}`);
     await acts[name]?.(tab, seen);
-    if (name === 'seed page') {
+    if (name.startsWith('seed page')) {
         // Its own script says when it has ended: the page is nothing but the answer then.
         await tab.locator('body:not(:has(*))').waitFor();
         seen.shown = await tab.locator('body').innerText();
