@@ -301,8 +301,10 @@ class _Prompts(_Asking):
                 break
         if search.verdict == "truncated":
             return
-        edge = int(believed * (1 - self.resolution))
-        if (search.low is None or search.low < edge) and not self._taken(edge):
+        near = believed * (1 - 2 * self.resolution)
+        if (search.low is None or search.low < near) and not self._taken(
+            int(believed * (1 - self.resolution))
+        ):
             self._bisect()
         if search.verdict != "truncated":
             self._decide(believed)
@@ -570,6 +572,7 @@ def command(specs: Specs, arguments: Namespace) -> int:
         "model": arguments.model,
         "region": arguments.region,
         "reality": arguments.reality,
+        "hurried": not arguments.flood,
     }
     with reached(specs, arguments.provider, **whom) as (targets, is_mock), TemporaryDirectory() as folder:
         if arguments.flood == "mock" and not is_mock:

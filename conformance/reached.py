@@ -20,8 +20,12 @@ def reached(
     model: str | None = None,
     region: str | None = None,
     reality: str | None = None,
+    hurried: bool = True,
 ) -> Iterator[tuple[list[Target], bool]]:
-    """The targets, and whether a mock stands for them; an embedded one ends with the block. Raises UsageError."""
+    """The targets, and whether a mock stands for them; an embedded one ends with the block. Raises UsageError.
+
+    The embedded mock has no limits of requests over time where it is `hurried`.
+    """
     from conformance.session import embedded, mock_at
 
     mock: Mapping[str, Any] | None = None
@@ -30,7 +34,10 @@ def reached(
         if endpoint:
             mock = mock_at(endpoint)
         else:
-            running = embedded(EMBEDDED)(specs=specs, auth="strict", reality=reality or "documented")
+            limits: dict[str, Any] = {} if hurried else {"limits": {}}
+            running = embedded(EMBEDDED)(
+                specs=specs, auth="strict", reality=reality or "documented", **limits
+            )
             mock = running.info
     try:
         asked = targets(specs, provider, endpoint=endpoint, model=model, region=region, mock=mock)

@@ -357,8 +357,13 @@ def embedded(name: str) -> Any:
     )
 
 
-def _unhurried(start: Any, *, specs: Specs, **options: Any) -> Any:
-    """The embedded provider without limits of requests over time: a suite asks faster than a plan allows."""
+def _unhurried(start: Any, *, specs: Specs, limits: Mapping[str, float] | None = None, **options: Any) -> Any:
+    """The embedded provider without limits of requests over time: a suite asks faster than a plan allows.
+
+    `limits`, by quota, are kept as they are; an empty one keeps those of the provider.
+    """
+    if limits is not None:
+        return start(specs=specs, limits=limits, **options)
     rates = {
         quota["id"]: FAST
         for provider in specs.providers.values()
