@@ -596,14 +596,16 @@
   const valueOf = (value) => (value === null || value === undefined ? h("span", { class: "soft" }, "–") : plain(typeof value === "object" && !Array.isArray(value) ? JSON.stringify(value) : value));
   const origin = (said) => (said && typeof said === "object" ? h("div", { class: "soft small" }, source(said)) : said ? h("div", { class: "soft small" }, said) : null);
   const currency = run.receipt ? run.receipt.currency : "";
-  const measured = (run.declared || []).length ? h("section", { id: "measured" }, h("h2", {}, "Declared, and measured by this run"),
+  // What was not tried stands in the tables of the cards.
+  const tried = (run.declared || []).filter((row) => row.verdict !== "not looked at");
+  const measured = tried.length ? h("section", { id: "measured" }, h("h2", {}, "Declared, and measured by this run"),
     h("p", { class: "soft" }, "Each claim that this run tried, with what the answers showed and what it took to find out."),
-    table(["Claim", "Stated", "Read as", "Observed", "Verdict", "Requests", "Cost"], run.declared.map((row) => h("tr", { class: ["differs", "truncated", "not enforced", "broken"].includes(row.verdict) ? "against" : null },
+    table(["Claim", "Stated", "Read as", "Observed", "Verdict", "Requests", "Cost"], tried.map((row) => h("tr", { class: ["differs", "truncated", "not enforced", "broken"].includes(row.verdict) ? "against" : null },
       h("th", { scope: "row" }, h("span", { class: "mono" }, row.claim), h("div", { class: "soft small" }, row.model, " at ", row.seller)),
       h("td", {}, quoted(row.stated)),
       h("td", {}, h("b", {}, valueOf(row.read_as)), origin(row.source)),
       h("td", {}, h("b", {}, valueOf(row.observed))),
-      h("td", {}, row.verdict),
+      h("td", { class: "whole" }, row.verdict),
       h("td", { class: "amount" }, row.requests.toLocaleString("en")),
       h("td", { class: "amount" }, money(row.cost, currency)))))) : null;
 

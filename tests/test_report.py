@@ -904,6 +904,17 @@ def test_declared_and_observed_stand_apart(browser: Browser, page: Path) -> None
     assert browser.texts("#not-checked td")[1] == "it would cost too much"
 
 
+@pytest.mark.parametrize("where", ["", "#word=all&rule=big+big%2Fplain%3Asorted"])
+def test_on_a_telephone_nothing_is_wider_than_the_screen(browser: Browser, page: Path, where: str) -> None:
+    size = {"height": 844, "deviceScaleFactor": 1, "mobile": False}
+    browser.call("Emulation.setDeviceMetricsOverride", width=390, **size)
+    try:
+        browser.open(page, where)
+        assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+    finally:
+        browser.call("Emulation.setDeviceMetricsOverride", width=1280, **{**size, "height": 900})
+
+
 SECTIONS: dict[str, Any] = {
     "declared": [
         {
