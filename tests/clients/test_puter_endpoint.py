@@ -578,6 +578,31 @@ class TestUsage:
         _, _, others = curl(url, None, "-H", f"Authorization: Bearer {other}")
         assert others["usage"] == {}
 
+    @strict
+    def test_puter_js_reads_it_back(self, node: Any, mock_provider: Any) -> None:
+        read = node.run(
+            "puter_usage_probe.mjs",
+            PROBE_MODEL=MODEL,
+            PUTER_API_ORIGIN=mock_provider.url("puter"),
+            PUTER_TOKEN=mock_provider.info["puter_token"],
+        )["usage"]
+        assert read["before"]["usage"] == {}
+        used = read["after"]["usage"]
+        assert {name: each["units"] for name, each in used.items()} == {
+            "mistral:magistral-small-latest:prompt_tokens": read["usage"]["prompt_tokens"],
+            "mistral:magistral-small-latest:completion_tokens": read["usage"]["completion_tokens"],
+        }
+        left = [read[when]["allowanceInfo"]["remaining"] for when in ("before", "after")]
+        assert left[0] - left[1] == sum(each["cost"] for each in used.values())
+
+    @pytest.mark.mock_provider(funds_usd_cents=5)
+    def test_the_allowance_is_what_the_account_was_given(
+        self, mock_provider: Any, base: str, curl: Curl
+    ) -> None:
+        key = ["-H", f"X-Api-Key: {mock_provider.info['puter_token']}"]
+        url = str(mock_provider.url("puter")) + "/metering/usage"
+        assert curl(url, None, *key)[2]["allowanceInfo"]["monthUsageAllowance"] == 5_000_000
+
     def test_a_refusal_costs_nothing(self, mock_provider: Any, base: str, curl: Curl) -> None:
         key = ["-H", f"X-Api-Key: {mock_provider.info['puter_token']}"]
         mock_provider.fail("overloaded")
