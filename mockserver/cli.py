@@ -334,10 +334,12 @@ def _mock_options(parser: argparse.ArgumentParser, port: int, tls_port: int, sta
         help="another limit than the provider's, e.g. requests_per_minute=3, or funds_usd_cents=0.5: what each Puter "
         "account has to spend; may be given again",
     )
+    from mockserver.environment import installed
+
     parser.add_argument(
         "--puter-js",
         type=Path,
-        default=os.environ.get("MOCK_PUTER_JS") or None,
+        default=installed(os.environ),
         metavar="PATH",
         help="the npm package @heyputer/puter.js, a folder that has it in node_modules, or its file: served at /v2/ "
         "($MOCK_PUTER_JS, else not served)",

@@ -19,6 +19,7 @@ __all__ = [
     "describe",
     "export",
     "forget_ended",
+    "installed",
     "past_proxies",
     "puter_code",
     "unset",
@@ -103,6 +104,12 @@ def variables(info: Mapping[str, Any], *, sigv4: bool = False) -> dict[str, str 
         # One of another key pair would be sent along.
         found["AWS_SESSION_TOKEN"] = None
     return found
+
+
+def installed(environment: Mapping[str, str]) -> Path | None:
+    """Where puter.js is installed, as MOCK_PUTER_JS says; None if it says nothing."""
+    said = environment.get("MOCK_PUTER_JS")
+    return Path(said) if said else None
 
 
 def past_proxies(environment: Mapping[str, str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, get_args
@@ -12,7 +13,7 @@ from conformance.values import Part, Reasoning, Reply, Text, ToolCall, Turn
 from mockserver.auth import Mode
 from mockserver.effects import Answer, Store
 from mockserver.embedded import Running, start, without_sockets
-from mockserver.environment import variables
+from mockserver.environment import installed, variables
 from mockserver.journal import Entry
 from mockserver.memory import Memory
 from mockserver.script import Step
@@ -57,8 +58,11 @@ class Servers:
                 raise ValueError(f"{name}: expected one of {', '.join(known)}, got {got!r}")
         key = (auth, reality, in_process)
         if key not in self._running:
-            begin = without_sockets if in_process else start
-            self._running[key] = begin(auth=auth, reality=reality)
+            self._running[key] = (
+                without_sockets(auth=auth, reality=reality)
+                if in_process
+                else start(auth=auth, reality=reality, puter_js=installed(os.environ))
+            )
         running = self._running[key]
         quotas = {
             quota["id"]
@@ -133,7 +137,10 @@ class MockProvider:
         """What mock.json holds: keys, region, model, CA; addresses are this test's own."""
         if self.in_process:
             return self._running.info
-        return {**self._running.info, "http": self.url(), "https": self.url(tls=True)}
+        info = {**self._running.info, "http": self.url(), "https": self.url(tls=True)}
+        if "puter_js" in info:
+            info["puter_js"] = info["puter_js"].replace(self._running.http, self.url(), 1)
+        return info
 
     @property
     def model(self) -> str:

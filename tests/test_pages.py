@@ -19,6 +19,7 @@ from conformance.contract import Specs, load
 from conformance.exchange import Request
 from mockserver.embedded import Running, start
 from mockserver.pages import NoLibrary, find_library, library, sign_in
+from mockserver.provider import Servers
 
 CODE = "(()=>{globalThis.PUTER_API_ORIGIN||0})(); // Grüße\n"
 """Nobody's library, with what tells a library: the name by which it finds its API."""
@@ -176,6 +177,19 @@ def test_without_a_library_the_mock_says_how_to_give_it_one(bare: Running) -> No
     assert "--puter-js PATH" in answer.json()["message"]
     assert answer.headers["Access-Control-Allow-Origin"] == PAGE["Origin"]
     assert "puter_js" not in bare.info
+
+
+def test_the_fixture_serves_the_library_that_the_environment_names(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOCK_PUTER_JS", str(package))
+    servers = Servers()
+    try:
+        provider = servers.provider("a test with a page")
+        assert provider.info["puter_js"] == f"{provider.url()}/v2/"
+        assert get(provider.info["puter_js"]).data.decode().endswith(CODE)
+    finally:
+        servers.stop()
 
 
 # The sign-in page
