@@ -102,7 +102,7 @@ class Walk:
         request = self.contract.request
         body: dict[str, Any] = {}
         shape: Any = self.operation.input_shape
-        places = {
+        places: dict[str, Mapping[str, Any]] = {
             "uri": request.get("parameters", {}),
             "header": self._properties(request.get("headers")),
             "querystring": self._properties(request.get("query")),

@@ -38,6 +38,8 @@ OPERATIONS = {
     "bedrock-runtime/converse-stream": "ConverseStream",
     "bedrock-runtime/invoke-model": "InvokeModel",
     "bedrock-runtime/invoke-model-stream": "InvokeModelWithResponseStream",
+    "bedrock-runtime/invoke-model-text": "InvokeModel",
+    "bedrock-runtime/invoke-model-text-stream": "InvokeModelWithResponseStream",
     "bedrock-runtime/count-tokens": "CountTokens",
     "bedrock-runtime/apply-guardrail": "ApplyGuardrail",
     "bedrock-runtime/invoke-guardrail-checks": "InvokeGuardrailChecks",
@@ -111,7 +113,10 @@ def asked(text: str, **more: Any) -> dict[str, Any]:
     return {"modelId": MODEL, "messages": [user(text)], **more}
 
 
-def invoked(text: str, **more: Any) -> dict[str, Any]:
+def invoked(text: str, contract: str = "", **more: Any) -> dict[str, Any]:
+    if "model-text" in contract:
+        body = {"prompt": f"<s>[INST] {text} [/INST]", "max_tokens": 256}
+        return {"modelId": "mistral.mistral-7b-instruct-v0:2", "body": json.dumps(body)}
     body = {"messages": [{"role": "user", "content": text}], "max_tokens": 256, **more}
     return {"modelId": MODEL, "body": json.dumps(body)}
 
@@ -404,7 +409,7 @@ def call(client: Any, contract: str) -> Any:
         case "ConverseStream":
             return list(client.converse_stream(**asked("Hello"))["stream"])
         case "InvokeModel":
-            return client.invoke_model(**invoked("Hello"))
+            return client.invoke_model(**invoked("Hello", contract))
         case "CountTokens":
             return client.count_tokens(
                 modelId="anthropic.claude-haiku-4-5-20251001-v1:0",
@@ -428,7 +433,7 @@ def call(client: Any, contract: str) -> Any:
             )
         case "ListAsyncInvokes":
             return client.list_async_invokes()
-    return list(client.invoke_model_with_response_stream(**invoked("Hello"))["body"])
+    return list(client.invoke_model_with_response_stream(**invoked("Hello", contract))["body"])
 
 
 def refusals() -> Iterator[Any]:
@@ -482,7 +487,7 @@ class TestErrors:
     ) -> None:
         mock_provider.fail(failure.id, after_events=2)
         said = failure.in_stream or {}
-        request = asked("Hello") if "converse" in contract else invoked("Hello")
+        request = asked("Hello") if "converse" in contract else invoked("Hello", contract)
         name = "converse_stream" if "converse" in contract else "invoke_model_with_response_stream"
         answer = getattr(once, name)(**request)
         events = []
@@ -499,6 +504,7 @@ class TestErrors:
         for contract, member in (
             ("bedrock-runtime/converse-stream", "ConverseStreamOutput"),
             ("bedrock-runtime/invoke-model-stream", "ResponseStream"),
+            ("bedrock-runtime/invoke-model-text-stream", "ResponseStream"),
         ):
             members = {
                 name
@@ -520,7 +526,7 @@ class TestErrors:
         if "converse" in contract:
             stream = once.converse_stream(**asked(count))["stream"]
         else:
-            stream = once.invoke_model_with_response_stream(**invoked(count))["body"]
+            stream = once.invoke_model_with_response_stream(**invoked(count, contract))["body"]
         events = []
         with closing(stream), pytest.raises(ProtocolError):
             for event in stream:

@@ -273,11 +273,12 @@ class TestMembers:
     def test_a_cache_point_is_refused_wherever_it_stands(self, once: Any, where: str) -> None:
         point = {"cachePoint": {"type": "default", "ttl": "5m"}}
         tool = {"toolSpec": {"name": "look", "inputSchema": {"json": {"type": "object"}}}}
-        asked: dict[str, Any] = {
+        places: dict[str, dict[str, Any]] = {
             "message": {"messages": [user("Hello", point)]},
             "system": {"messages": [user("Hello")], "system": [{"text": "Be brief."}, point]},
             "tools": {"messages": [user("Hello")], "toolConfig": {"tools": [tool, point]}},
-        }[where]
+        }
+        asked = places[where]
         error = error_of(once.converse, modelId=SEED, **asked)
         assert isinstance(error, once.exceptions.AccessDeniedException)
         assert once.converse(modelId=CLAUDE, **asked)["stopReason"]
@@ -289,6 +290,7 @@ class TestMembers:
         assert (answer["serviceTier"], answer["performanceConfigLatency"]) == ("flex", "standard")
         answer = once.invoke_model_with_response_stream(**asked)
         assert (answer["serviceTier"], answer["performanceConfigLatency"]) == ("flex", "standard")
+        assert [*answer["body"]]
         plain = once.invoke_model(modelId=SEED, body=body)
         assert "serviceTier" not in plain
 
