@@ -44,11 +44,11 @@ class Patience:
 
 
 def _wished(said: Mapping[str, Any], headers: Headers) -> float | None:
-    for names, unit in (("milliseconds", 0.001), ("seconds", 1.0)):
+    for names, per_second in (("milliseconds", 1000), ("seconds", 1)):
         for name in said.get(names, ()):
             value = header(headers, name)
             try:
-                wait = float(value) * unit if value is not None else -1.0
+                wait = float(value) / per_second if value is not None else -1.0
             except ValueError:
                 # A date: nobody's clock is to be trusted for seconds.
                 continue

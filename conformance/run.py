@@ -55,6 +55,8 @@ class Run:
         self._by_name = {each.name: each for each in self.targets}
         self._store = Store(folder)
         self._ledger, self._retries, self._patience = Ledger(folder, budget), retries, patience
+        self._repeated: dict[str, int] = {}
+        """How often a rate limit was waited for, by address."""
         self._refused: dict[tuple[str, str, str], OverBudget] = {}
         self._askers: dict[str, Asker] = {}
         self._seen: dict[tuple[str, str, str], Mapping[str, Step]] = {}
@@ -84,7 +86,10 @@ class Run:
         step = _guilty(steps, contract)
         line = again(target, step.exchange) if step else ""
         evidence = tuple(f"{address}#{name}" for name in steps)
-        return Finding(rule, found.word, found.reason, found.mismatches, evidence, line)
+        reason, retries = found.reason, self._repeated.get(address, 0)
+        if found.word == "inconclusive" and retries:
+            reason += f", after {retries} {'retry' if retries == 1 else 'retries'}"
+        return Finding(rule, found.word, reason, found.mismatches, evidence, line)
 
     def seen(self, target: Target, contract: Contract, probe: str) -> Mapping[str, Step]:
         """The steps of a probe as they went, without those after an outage.
@@ -105,6 +110,10 @@ class Run:
             except OverBudget as error:
                 self._refused[key] = error
                 raise
+            costs = [each.get("paid") or each.get("paid_before") or {} for each in kept]
+            self._repeated[self._address(target, contract, probe)] = sum(
+                each.get("retries", 0) for each in costs
+            )
             self._seen[key] = self._steps(target, contract, said, kept)
         return self._seen[key]
 
