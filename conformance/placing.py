@@ -51,7 +51,7 @@ def place(specs: Specs, recording: Recording, assumed: Provider | None = None) -
     provider, region = _of_host(specs, recording.host)
     if provider is None:
         provider, path = _of_prefix(specs, path)
-    provider = provider or assumed or _of_signature(specs, recording.request)
+    provider = provider or assumed or _of_signature(specs, recording.request, path)
     if provider is None:
         return Unplaced(recording, "no provider has this host; --provider NAME says whose it is")
     # The forms that nobody has described come last: an abstract contract with a path is the envelope of all.
@@ -101,13 +101,15 @@ def _of_prefix(specs: Specs, path: str) -> tuple[Provider | None, str]:
     return None, path
 
 
-def _of_signature(specs: Specs, request: Request) -> Provider | None:
-    """The one provider whose service a SigV4 signature names."""
+def _of_signature(specs: Specs, request: Request, path: str) -> Provider | None:
+    """The one provider that serves the path and whose service a SigV4 signature names."""
     scope = _SCOPE.search(request.header("authorization") or "")
     found = [
         each
         for each in specs.providers.values()
-        if scope and scope["service"] in each.said.get("signing_services", ())
+        if scope
+        and scope["service"] in each.said.get("signing_services", ())
+        and any(contract.match_path(path) is not None for contract in specs.of(each.id))
     ]
     return found[0] if len(found) == 1 else None
 

@@ -30,7 +30,11 @@ from conformance.recordings import (
 
 def holds(said: Any) -> bool:
     """True for an archive."""
-    return isinstance(said, Mapping) and isinstance(said.get("log"), Mapping) and "entries" in said["log"]
+    return (
+        isinstance(said, Mapping)
+        and isinstance(said.get("log"), Mapping)
+        and isinstance(said["log"].get("entries"), list)
+    )
 
 
 def read(said: Mapping[str, Any], origin: str, folder: Path) -> Iterator[Recording]:
@@ -39,7 +43,7 @@ def read(said: Mapping[str, Any], origin: str, folder: Path) -> Iterator[Recordi
         at = f"{origin}#{number}"
         try:
             yield _recording(each, at, folder)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             told = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise Unreadable(
                 f"{at}: expected request (method, url) and response (status), got {told}"

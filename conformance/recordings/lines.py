@@ -59,7 +59,7 @@ def read(said: Any, origin: str, folder: Path) -> Iterator[Recording]:
         at = f"{origin}#{number}" if len(found) > 1 else origin
         try:
             yield _recording(each, at)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             told = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise Unreadable(f"{at}: expected host, method, path and status, got {told}") from error
 

@@ -77,7 +77,7 @@ def read(said: Mapping[str, Any], origin: str, folder: Path) -> Iterator[Recordi
         at = f"{origin}#{number}"
         try:
             yield _recording(each, at)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             told = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise Unreadable(
                 f"{at}: expected request (method, uri) and response (status), got {told}"
