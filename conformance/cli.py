@@ -98,6 +98,7 @@ LINT_ENDS = """A folder is laid out like specs/: providers/, contracts/, cards/.
 examples:
   conformance lint                 the shipped specs
   conformance lint my-specs/       those and yours; each problem as file:line: what was expected
+  conformance lint build/report/observed-magistral-small-2509.yaml      one card by itself
 
 exit codes: 0 no problem, 1 problems, 2 usage
 """
@@ -283,7 +284,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=LINT_ENDS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    lint.add_argument("folders", nargs="*", metavar="DIR", help="folders beside the shipped specs")
+    lint.add_argument("folders", nargs="*", metavar="DIR", help="folders beside the shipped specs, or a card's file")
     lint.set_defaults(command=_lint)
 
     show = commands.add_parser(
@@ -489,22 +490,23 @@ def _limits(arguments: argparse.Namespace) -> int:
 
 def _lint(arguments: argparse.Namespace) -> int:
     from conformance.document import SpecError
-    from conformance.lint import problems
+    from conformance.lint import card_problems, problems
 
+    alone = [Path(each) for each in arguments.folders if Path(each).is_file()]
     try:
-        specs = specs_of(arguments.folders)
+        specs = specs_of([each for each in arguments.folders if Path(each) not in alone])
     except SpecError as error:
         print(error)
         print("1 problem; nothing after it was looked at")
         return 1
-    found = list(problems(specs))
+    found = list(problems(specs)) + [problem for path in alone for problem in card_problems(path, specs)]
     for problem in found:
         print(problem)
     rules = specs.rules()
     number = {0: "no problem", 1: "1 problem"}.get(len(found), f"{len(found)} problems")
     print(
         f"{len(specs.contracts)} contracts, {len(rules)} rules, {len(specs.providers)} providers, "
-        f"{len(specs.cards)} cards: {number}"
+        f"{len(specs.cards) + len(alone)} cards: {number}"
     )
     return 1 if found else 0
 

@@ -7,13 +7,25 @@ import inspect
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from conformance import rulesets
-from conformance.contract import IMPLIED, SPECS, Contract, Library, Provider, Rule, Specs, absolute, files
+from conformance.contract import (
+    IMPLIED,
+    SPECS,
+    Card,
+    Contract,
+    Library,
+    Provider,
+    Rule,
+    Specs,
+    absolute,
+    files,
+)
 from conformance.document import SpecError, line_of, lines, read
 from conformance.exchange import Request, Response
 from conformance.framing import named
@@ -114,6 +126,26 @@ def problems(specs: Specs) -> Iterator[str]:
     if sound:
         for contract in operations:
             yield from _exchanges(specs, contract)
+
+
+def card_problems(path: Path, specs: Specs) -> Iterator[str]:
+    """Every problem of one card's file by itself, such as the ones that a run writes, as `file:line: what`."""
+    library = Library()
+    try:
+        said = read(path)
+    except SpecError as error:
+        yield str(error)
+        return
+    shape = library.shape({"$ref": library.uri(SPECS / "schema" / "card.yaml")})
+    wrong = shape.mismatches(said)
+    for found in wrong:
+        yield _at(path, found.at, str(found))
+    if not wrong:
+        cards = tuple(
+            Card(said["model"], said["name"], said.get("family", ""), seller, path, card)
+            for seller, card in said["cards"].items()
+        )
+        yield from _cards(replace(specs, cards=cards))
 
 
 def _at(path: Path, pointer: str, text: str) -> str:
