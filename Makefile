@@ -46,6 +46,7 @@ lock:
 
 readme: .venv/.installed
 	@$(PY) tests/readme.py
+	@$(PY) tests/coverage_table.py
 
 clean:
 	@rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .mockserver
