@@ -65,7 +65,7 @@ def _empty_results(turn: Turn) -> Turn:
 
 def _last_only(turn: Turn) -> Turn:
     systems = tuple(message for message in turn.messages if message.role == "system")
-    return replace(turn, messages=(*systems, turn.messages[-1]))
+    return replace(turn, messages=(*systems, *turn.messages[-1:]))
 
 
 def _no_system(turn: Turn) -> Turn:

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Any
 
-from conformance.contract import Specs
+from conformance.ask import TIMEOUT_READ
+from conformance.contract import Rule, Specs
 from conformance.finding import Finding
 from conformance.mutants import BREAK
 from conformance.run import Run
 from conformance.target import EMBEDDED, Target, UsageError, targets
 
-PATIENCE = 0.2
-"""Seconds of silence that end an answer here: the mock is on this machine and never slow."""
+PATIENCE = 0.5
+"""Seconds of silence that end an answer of a provider that stalls: the mock is on this machine and seldom slow."""
 
 
 @dataclass
@@ -63,21 +64,16 @@ def run_broken(
     try:
         asked = targets(specs, EMBEDDED, mock=mock.info)
         with tempfile.TemporaryDirectory(prefix="conformance-broken-") as folder:
-            clean = {each.name: Run(specs, [each], Path(folder) / "clean" / each.name) for each in asked}
+            kept = {
+                (target.name, rule.name)
+                for target in asked
+                for rule in _kept(specs, target, globs, Path(folder))
+            }
             for name in sorted(names or specs.broken):
                 if progress is not None:
                     progress.write(f"\r{name} \x1b[K")
                     progress.flush()
-                said = specs.broken[name]
-                only = [
-                    contract.id
-                    for contract in specs.contracts.values()
-                    if matches(contract, globs)
-                    and any(fnmatchcase(contract.id, each) for each in said.get("asked", ["*"]))
-                ]
-                outcomes.append(_one(specs, name, asked, only, clean, Path(folder)))
-            for each in clean.values():
-                each.close()
+                outcomes.append(_one(specs, name, asked, kept, Path(folder)))
     finally:
         mock.stop()
         if progress is not None:
@@ -85,23 +81,46 @@ def run_broken(
     return outcomes
 
 
+def _kept(specs: Specs, target: Target, globs: Sequence[str], folder: Path) -> list[Rule]:
+    """The rules that the unbroken mock keeps."""
+    from conformance.session import matches
+
+    run = Run(specs, [target], folder / "clean" / target.name)
+    try:
+        return [
+            rule
+            for contract in specs.of(target.provider.id)
+            if matches(contract, globs)
+            for rule in contract.rules.values()
+            if run.judge(target, contract, rule).word == "kept"
+        ]
+    finally:
+        run.close()
+
+
 def _one(
     specs: Specs,
     name: str,
     asked: Sequence[Target],
-    only: Sequence[str],
-    clean: Mapping[str, Run],
+    kept: Collection[tuple[str, str]],
     folder: Path,
 ) -> Outcome:
     outcome, begun = Outcome(name), time.monotonic()
+    said = specs.broken[name]
+    looked_at = said.get("asked", ["*"])
+    patience = (
+        PATIENCE if any("stall" in each.get("wire", ()) for each in said["operations"]) else TIMEOUT_READ
+    )
     for target in asked:
         base = target.endpoint.removesuffix(target.provider.prefix)
         here = replace(target, endpoint=f"{base}/~{name}{target.provider.prefix}")
-        run = Run(specs, [here], folder / name / target.name, ((BREAK, name),), patience=PATIENCE)
+        run = Run(specs, [here], folder / name / target.name, ((BREAK, name),), patience=patience)
         try:
             for contract in specs.of(target.provider.id):
-                for rule in contract.rules.values() if contract.id in only else ():
-                    if clean[target.name].judge(target, contract, rule).word == "kept":
+                for rule in contract.rules.values():
+                    if (target.name, rule.name) in kept and any(
+                        fnmatchcase(rule.name, each) for each in looked_at
+                    ):
                         outcome.findings.append(run.judge(here, contract, rule))
         finally:
             run.close()
