@@ -190,6 +190,30 @@ def test_a_client_that_says_goodbye_has_no_session_any_more() -> None:
     assert asked(state, "GET", query)[0].condition == "socket-session"
 
 
+def test_a_get_that_is_held_open_is_let_go_when_a_websocket_takes_over() -> None:
+    state = Memory()
+    query = begun(state)
+    talk, _ = asked(state, "GET", query.replace("polling", "websocket"), websocket=True)
+    list(carry_out(talk.hear("2probe"), state))
+    packets, looks = asked(state, "GET", query)
+    assert (packets.text, looks) == ("6", 0)
+
+
+def test_a_second_get_at_once_ends_the_session() -> None:
+    state = Memory()
+    query = begun(state)
+    held = take("GET", query, "", False, SETTINGS, admit, Ids(), 0.0)
+    effect = next(held)
+    while type(effect).__name__ != "Wait":
+        effect = held.send(state.perform(effect))
+    assert asked(state, "GET", query)[0].condition == "socket-request"
+    with pytest.raises(StopIteration) as ended:
+        effect = held.send(None)
+        while True:
+            effect = held.send(state.perform(effect))
+    assert ended.value.value.text == "1"
+
+
 def test_what_was_said_by_post_is_heard_on_the_websocket_that_takes_over() -> None:
     state = Memory()
     query = begun(state)

@@ -125,7 +125,7 @@ def look(node: Any, running: Running, tmp_path_factory: pytest.TempPathFactory) 
             PROBE_EYES=EYES,
             PROBE_PICTURE=str(picture),
             PROBE_SAMPLE=str(HERE / "samples" / "puter_page.html"),
-            PROBE_SHOTS=str(SHOTS / ("https" if tls else "http")),
+            PROBE_SHOTS=str(SHOTS / "https" if tls else SHOTS),
         )
         return {name: seen(name, outcome) for name, outcome in outcomes.items()}
 
@@ -465,4 +465,4 @@ def test_a_picture_of_every_page_is_kept(
     names = {name.replace(", ", "-").replace(" ", "-") for name in (*pages, *visits, *bad_tokens, *guarded)}
     names |= {"seed-page-dialog", "seed-page-sign-in", "a-stranger-sign-in"}
     for name in sorted(names):
-        assert (SHOTS / "http" / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
+        assert (SHOTS / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
