@@ -8,13 +8,14 @@ from collections.abc import Callable
 
 from benchmarks.measure import Row
 from benchmarks.serving import per_request, start_up
-from benchmarks.testing import fixtures, idle_plugin, suite
+from benchmarks.testing import fixtures, idle_plugin, machinery, suite
 
 PARTS: dict[str, Callable[[], list[Row]]] = {
     "start": lambda: start_up(rounds=9),
     "load": lambda: per_request(rounds=5, requests=800),
     "plugin": lambda: idle_plugin(rounds=15),
     "suite": lambda: suite(rounds=3),
+    "machinery": lambda: machinery(rounds=3),
     "fixtures": lambda: fixtures(rounds=3),
 }
 HEAD = Row("what", "ours", "yardstick", "ratio", "goal")

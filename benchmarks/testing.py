@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,40 @@ def suite(rounds: int) -> list[Row]:
     return [
         Row(f"conformance {name}", f"{wall(spent):.1f} s", f"CPU {cpu(spent):.1f} s", "", goal)
         for (name, spent), goal in zip(taken.items(), ("seconds", "2 minutes"), strict=True)
+    ]
+
+
+def machinery(rounds: int) -> list[Row]:
+    """What the suite adds: to the time that its exchanges take, and for each rule to an empty pytest item."""
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as name:
+        folder = Path(name)
+        python("-m", "conformance", "run", "--report-dir", name, expect=(0, 1))
+        document = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        rules = len(document["findings"])
+        for number in (1, rules + 1):
+            text = f"import pytest\n@pytest.mark.parametrize('n', range({number}))\ndef test_empty(n): pass\n"
+            (folder / f"test_{number}.py").write_text(text)
+        taken = in_turns(
+            rounds,
+            {
+                "run": lambda: python("-m", "conformance", "run", expect=(0, 1)),
+                "asking": lambda: python("-m", "benchmarks.asking", str(folder / "report.json")),
+                "one": lambda: python("-m", "pytest", *QUIET, "test_1.py", cwd=folder),
+                "items": lambda: python("-m", "pytest", *QUIET, f"test_{rules + 1}.py", cwd=folder),
+            },
+        )
+    run, asking = wall(taken["run"]), wall(taken["asking"])
+    each = (cpu(taken["run"]) - cpu(taken["asking"])) / rules
+    empty = (cpu(taken["items"]) - cpu(taken["one"])) / rules
+    told = f"{document['requests']:,} exchanges"
+    return [
+        Row(f"conformance run, {told}", f"{run:.1f} s", f"{asking:.1f} s", f"{run / asking:.1f}x"),
+        Row(
+            f"one of its {rules:,} rules, CPU",
+            milliseconds(each),
+            milliseconds(empty),
+            f"{each / empty:.1f}x",
+        ),
     ]
 
 
