@@ -873,7 +873,8 @@ class _Answering:
             if limit is not None and turn.max_tokens is not None and turn.max_tokens > limit:
                 turn = replace(turn, max_tokens=limit)
             reasons = bool(self.card and self.card.offers("reasoning", self.mock.reality))
-            ability = Ability(reasoning=reasons, max_output=limit)
+            unasked = bool(self.card and self.card.offers("reasoning_unasked", self.mock.reality))
+            ability = Ability(reasoning=reasons, unasked=unasked, max_output=limit)
             seed = self._model_seed()
             try:
                 replies = list(reply(turn, seed, ability))

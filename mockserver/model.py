@@ -60,6 +60,8 @@ class Ability:
     """What the model is able to do where it is sold: a card says it, the caller passes it on."""
 
     reasoning: bool = False
+    unasked: bool = False
+    """Whether it reasons when the turn says nothing of it."""
     max_output: int | None = None
     """Tokens of an answer at most when the turn names no cap."""
 
@@ -96,7 +98,7 @@ def _reply(scene: _Scene, called: tuple[ToolCall, ...], variant: str, ability: A
     parts: list[Part] = []
     thought = 0
     finish: Finish = "stop"
-    if ability.reasoning and turn.reasoning not in (None, "none"):
+    if ability.reasoning and turn.reasoning != "none" and (turn.reasoning or ability.unasked):
         trace, cut = _cut(scene.reasoning(called), left)
         thought = count_text(trace)
         left -= thought

@@ -12,6 +12,8 @@ The profile:
     sorted        whether the members of every object come in alphabetical order
     usage_extras  further members of usage: the words cache_read and cache_write stand for
                   those counts, what is no text for itself
+    cache_counts  {models, members}: the models whose usage tells cache counts even where they are
+                  0, and further members as in usage_extras; null: none
     guarded       the stopReason of an answer in which a guardrail intervened
     thinking      places in additionalModelRequestFields that ask for reasoning: {at: pointer,
                   words: what stands there -> effort}; a text that is not listed is the effort
@@ -441,7 +443,7 @@ def _answer(body: Mapping[str, Any], replies: Sequence[Reply], context: Context,
     if reply.finish is not None:
         answer["stopReason"] = profile["finish"][reply.finish]
     if reply.usage is not None:
-        answer["usage"] = _write_usage(reply.usage, profile)
+        answer["usage"] = _write_usage(reply.usage, profile, context.model)
     if context.tier is not None:
         answer["serviceTier"] = {"type": context.tier}
     if "performanceConfig" in body:
@@ -505,16 +507,20 @@ def _read_usage(usage: Any) -> Usage | None:
     return None
 
 
-def _write_usage(usage: Usage, profile: Profile) -> JSON:
+def _write_usage(usage: Usage, profile: Profile, model: str) -> JSON:
     counts = {"cache_read": usage.cache_read, "cache_write": usage.cache_write}
-    extras = profile["usage_extras"].items()
+    extras = dict(profile["usage_extras"])
+    always = profile.get("cache_counts")
+    tells = always is not None and re.search(always["models"], model) is not None
+    if tells:
+        extras |= always["members"]
     return {
         "inputTokens": usage.input,
         "outputTokens": usage.output,
         "totalTokens": usage.input + usage.output + usage.cache_read + usage.cache_write,
-        **({"cacheReadInputTokens": usage.cache_read} if usage.cache_read else {}),
-        **({"cacheWriteInputTokens": usage.cache_write} if usage.cache_write else {}),
-        **{name: counts[value] if isinstance(value, str) else value for name, value in extras},
+        **({"cacheReadInputTokens": usage.cache_read} if usage.cache_read or tells else {}),
+        **({"cacheWriteInputTokens": usage.cache_write} if usage.cache_write or tells else {}),
+        **{name: counts[value] if isinstance(value, str) else value for name, value in extras.items()},
     }
 
 
