@@ -187,6 +187,15 @@ CASES = [
     Case("increments", {"at": "/body/*", "first": 0}, step([0, 1, 2]), step([0, 2, 3]), ["/body/1"]),
     Case("increments", {"at": "/body/*", "first": 1}, step([1]), step([0]), ["/body/0"]),
     Case("increments", {"at": "/body/*", "first": 0}, step([0]), step([]), ["/body/*"]),
+    Case("distinct", {"at": "/body/*/id"}, step([{"id": 1}, {"id": "1"}]), step([{"id": 1}, {"id": 2}, {"id": 1}]), ["/body/2/id"]),
+    Case("in_order", {"list": "/body", "by": [""]}, step(["a", "b", "b"]), step(["a", "c", "b"]), ["/body/2"]),
+    Case(
+        "in_order",
+        {"list": "/body", "by": ["/p", "/id"]},
+        step([{"p": "a", "id": "z"}, {"p": "b", "id": "y"}]),
+        step([{"p": "a", "id": "z"}, {"p": "a", "id": "y"}]),
+        ["/body/1"],
+    ),
     Case(
         "sorted_keys",
         {},
