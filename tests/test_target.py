@@ -42,8 +42,8 @@ def refusal(
 
 
 def test_an_unknown_provider_is_told_with_those_that_are_known() -> None:
-    said = refusal("bedrock")
-    assert "'bedrock'" in said
+    said = refusal("nobody")
+    assert "'nobody'" in said
     for known in ("mock", *SPECS.providers):
         assert known in said
 
@@ -306,8 +306,9 @@ def test_every_provider_is_asked_at_one_mock_with_the_mock_s_own_keys() -> None:
             "strict",
             "observed",
         )
-        assert each.card is not None
-        assert each.model == each.card.ids[each.name]
+        if each.provider.said["model"] is not None:
+            assert each.card is not None
+            assert each.model == each.card.ids[each.name]
 
 
 def test_a_mock_that_says_nothing_of_itself_is_lenient_and_documented() -> None:
@@ -319,7 +320,8 @@ def test_a_mock_is_asked_in_the_region_that_was_named() -> None:
     named = targets(SPECS, "mock", mock=MOCK, region="eu-west-1", environment={})
     assert {each.region for each in named if each.provider.said["region"]} == {"eu-west-1"}
     usual = {each.name: each.region for each in targets(SPECS, "mock", mock=MOCK, environment={})}
-    assert usual == {"bedrock-runtime": "us-east-1", "bedrock-mantle": "us-east-1", "puter": None}
+    assert usual["bedrock-runtime"] == usual["bedrock-mantle"] == "us-east-1"
+    assert usual["puter"] is usual["openai"] is usual["mistral"] is None
 
 
 def test_no_key_of_the_environment_goes_to_a_mock() -> None:
