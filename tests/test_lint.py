@@ -108,6 +108,21 @@ PROBLEMS: dict[str, tuple[list[Change], tuple[str, str, str]]] = {
         ],
         ("chat", "contract:", "check 'quota' can end in 'too-many', and no error answers it"),
     ),
+    "a sum of money that no error answers": (
+        [
+            (
+                "providers/parrot",
+                "errors:\n",
+                "quotas: [{id: seeds, counts: cost, window_seconds: null, condition: no-seeds, source: {text: a guess, sure: guess}}]\nerrors:\n",
+            ),
+            ("providers/parrot", "model, cap]", "model, cap, funds]"),
+        ],
+        ("chat", "contract:", "check 'funds' can end in 'no-seeds', and no error answers it"),
+    ),
+    "a quota of a contract that the provider has not": (
+        [("chat", "\nrequest:", "\nquotas: {many: all}\nrequest:")],
+        ("chat", "quotas:", "the provider has no quota 'many'; there are none"),
+    ),
     # Cards
     "a seller that nobody is": (
         [("cards/parrot_mini", "  parrot:  ", "  parott:  ")],
