@@ -9,7 +9,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from conformance.breakage import with_headers
-from conformance.contract import Contract, merge
+from conformance.contract import Contract, fill, merge
 from conformance.dialects import dialect
 from conformance.exchange import Request
 from conformance.framing import dump
@@ -136,6 +136,8 @@ def build(
     """
     asked: Turn | None = None
     model = said.get("model", target.model)
+    if isinstance(model, str) and "{" in model:
+        model = str(fill(model, {"model": target.model, "region": target.region}))
     if model is None and contract.model_at and "model" not in said:
         raise CannotAsk(f"no card says which model {target.provider.id} sells: name one with --model")
     if "turn" in said:
