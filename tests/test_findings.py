@@ -1,0 +1,116 @@
+"""docs/findings.md: made of the kept runs, and every finding of level must confirmed or owned up to."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / "docs" / "findings"
+RUNS = {path.stem: json.loads(path.read_text()) for path in sorted(KEPT.glob("*-*.json"))}
+CONFIRMED = json.loads((KEPT / "confirmed.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def maker() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("findings_page", ROOT / "docs" / "findings.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def must(run: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in run["findings"] if each["level"] == "must"]
+
+
+def test_three_servers_of_others_were_asked_and_each_breaks_a_must() -> None:
+    assert {run["server"] for run in RUNS.values()} == {"aimock", "ministack", "llmock"}
+    assert all(must(run) for run in RUNS.values())
+
+
+def test_the_page_is_the_one_that_the_kept_runs_give(maker: ModuleType) -> None:
+    page = "\n".join(maker.page(list(RUNS.values()), CONFIRMED)) + "\n"
+    assert (ROOT / "docs" / "findings.md").read_text() == page, "`python docs/findings.py` writes it anew"
+
+
+def test_every_must_finding_is_confirmed_or_listed_as_ours(maker: ModuleType) -> None:
+    page = (ROOT / "docs" / "findings.md").read_text()
+    for run in RUNS.values():
+        for each in must(run):
+            if maker.confirmation(run, each, CONFIRMED) is None:
+                assert f"- `{each['contract']}:{each['rule']}`: " in page
+            else:
+                assert f"| **{each['rule']}**: " in page
+
+
+def test_what_only_a_guess_says_and_no_client_saw_is_not_confirmed(maker: ModuleType) -> None:
+    run = {"server": "llmock", "provider": "openai"}
+    guess = {
+        "contract": "openai/responses",
+        "rule": "nobody-asked",
+        "source": {"sure": "guess", "text": "ours"},
+    }
+    assert maker.confirmation(run, guess, CONFIRMED) is None
+    cited = {**guess, "source": {"sure": "spec", "text": "OpenAI's document", "url": "https://example.com/"}}
+    assert (
+        maker.confirmation(run, cited, CONFIRMED) == "spec: OpenAI's document ([page](https://example.com/))"
+    )
+
+
+def test_what_is_known_as_a_fault_of_ours_is_never_confirmed(maker: ModuleType) -> None:
+    run = RUNS["ministack-bedrock-runtime"]
+    fault = next(
+        each
+        for each in must(run)
+        if each["contract"].endswith("apply-guardrail") and each["rule"] == "status"
+    )
+    assert fault["source"]["sure"] in maker.CITED
+    assert maker.confirmation(run, fault, CONFIRMED) is None
+
+
+def test_clients_speak_of_the_servers_as_they_are_asked() -> None:
+    """What boto3 saw at aimock's stream is the error that its users meet."""
+    said = [
+        each["said"]
+        for each in CONFIRMED
+        if each["server"] == "aimock" and "converse_stream" in each["asked"]
+    ]
+    assert any("ContentBlockStart must have one and only one member set" in each for each in said)
+
+
+def test_a_report_is_kept_without_what_only_its_machine_knows(
+    maker: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = {"text": "a page", "sure": "spec"}
+    finding = {
+        "contract": "openai/responses",
+        "rule": "status",
+        "area": "wire",
+        "level": "must",
+        "text": "A good request is answered.",
+        "source": source,
+        "word": "broken",
+        "mismatches": [{"at": "/status", "expected": "200", "got": {"long": "x" * 500}}],
+        "again": "curl http://127.0.0.1:18101/v1",
+    }
+    report = {
+        "targets": [{"name": "openai", "model": "gpt-4o-mini"}],
+        "started": "2026-11-22T06:30:00Z",
+        "version": "0.1.0",
+        "counts": {"kept": 1, "broken": 1},
+        "findings": [finding, {**finding, "word": "kept"}],
+    }
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    monkeypatch.setattr(maker, "KEPT", tmp_path / "kept")
+    maker.main(["keep", "parrot", "1.0", "parrot serve", str(tmp_path)])
+    kept = json.loads((tmp_path / "kept" / "parrot-openai.json").read_text())
+    [only] = kept["findings"]
+    assert only["again"] == "curl http://SERVER/v1"
+    assert len(only["mismatches"][0]["got"]) == maker.LONGEST
+    assert kept["date"] == "2026-11-22"
