@@ -374,7 +374,9 @@ def test_every_address_of_evidence_is_an_exchange_of_the_report(tmp_path: Path, 
     named = {address for finding in report["findings"] for address in finding["evidence"]}
     assert named and named <= steps
     assert all(each["evidence"] for each in report["findings"] if each["word"] == "broken")
-    assert report["requests"] == len(steps)
+    # What two probes have in common was asked once.
+    asked = sum("paid" in each for kept in report["exchanges"].values() for each in kept)
+    assert report["requests"] == asked <= len(steps)
     assert "report.html" in {each.name for each in (tmp_path / "report").iterdir()}
 
 
@@ -411,7 +413,7 @@ def test_a_provider_at_a_mock_is_asked_with_the_key_of_the_environment(tmp_path:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert [each["name"] for each in report_in(tmp_path / "report")["targets"]] == ["bedrock-mantle"]
-    kept = "".join(each.read_text() for each in (tmp_path / "report").iterdir())
+    kept = "".join(each.read_text() for each in (tmp_path / "report").rglob("*") if each.is_file())
     assert running.info["bearer"] not in kept + done.stdout
 
 

@@ -306,9 +306,9 @@ def test_every_provider_is_asked_at_one_mock_with_the_mock_s_own_keys() -> None:
             "strict",
             "observed",
         )
-        if each.provider.said["model"] is not None:
-            assert each.card is not None
-            assert each.model == each.card.ids[each.name]
+        sold_as = each.provider.said.get("models_of", each.name)
+        assert each.card is not None
+        assert each.model == each.card.ids[sold_as]
 
 
 def test_a_mock_that_says_nothing_of_itself_is_lenient_and_documented() -> None:
