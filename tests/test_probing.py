@@ -193,9 +193,10 @@ def test_a_number_that_the_card_does_not_claim_cannot_be_asked(value: Any) -> No
             build(CONVERSE, "ask", said, replace(target, card=each), {})
 
 
-def test_filler_is_not_asked_by_a_probe() -> None:
-    with pytest.raises(CannotAsk):
-        built(CONVERSE, {"turn": {"messages": [{"role": "user", "filler": {"claim": "context_window"}}]}})
+def test_filler_stands_between_the_needle_and_the_question() -> None:
+    filler = {"role": "user", "needle": "First. ", "filler": 3, "word": "tin ", "text": "What was first?"}
+    body = body_of(CONVERSE, {"turn": {"messages": [filler]}})
+    assert body["messages"][0]["content"] == [{"text": "First. tin tin tin What was first?"}]
 
 
 # Requests
