@@ -223,6 +223,8 @@ def test_our_form_says_what_its_recorder_lost(tmp_path: Path, fidelity: str, tru
     "content",
     [
         {"size": 27},
+        {"size": 0, "mimeType": "text/event-stream"},
+        {},
         {"size": 27, "text": ""},
         {"size": 4000, "text": BODY.decode()},
         {"size": 6, "text": "\ufffd\ufffd"},
@@ -230,6 +232,11 @@ def test_our_form_says_what_its_recorder_lost(tmp_path: Path, fidelity: str, tru
 )
 def test_a_har_whose_exporter_lost_the_body_says_so(tmp_path: Path, content: dict[str, Any]) -> None:
     assert one(tmp_path, har(content, {"Date": DATE})).lost is not None
+
+
+def test_an_empty_body_that_a_har_says_is_empty_is_not_lost(tmp_path: Path) -> None:
+    assert one(tmp_path, har({"size": 0, "text": ""}, {"Date": DATE})).lost is None
+    assert one(tmp_path, har({"size": 0}, {"Date": DATE, "Content-Length": "0"})).lost is None
 
 
 def test_a_har_holds_bytes_as_base64_or_in_a_file_beside(tmp_path: Path) -> None:

@@ -70,6 +70,9 @@ def _recording(said: Mapping[str, Any], origin: str, folder: Path) -> Recording:
     size = int(content.get("size") or 0)
     if not data and (size > 0 or int(answered.get("bodySize") or 0) > 0):
         lost = lost or f"the exporter kept no body of {max(size, int(answered.get('bodySize') or 0))} bytes"
+    elif not data and lost is None and "text" not in content and header(headers, "content-length") != "0":
+        # Browsers leave out the bodies of streams, size and all.
+        lost = "the exporter kept no body"
     elif 0 < len(data) < size and header(headers, "content-encoding") in (None, "identity"):
         lost = lost or f"the exporter kept {len(data)} of {size} bytes"
     if lost is None and content.get("encoding") != "base64" and "�" in str(content.get("text", "")):

@@ -71,6 +71,12 @@ def ask_openai(mock: Running, through: httpx.Client) -> None:
     there.chat.completions.create(model="gpt-4o-mini", messages=ASK)
     there.responses.create(model="gpt-4o-mini", input="Hello")
     assert list(there.responses.create(model="gpt-4o-mini", input="Hello", stream=True))
+    small = "mistral-small-latest"
+    french = openai_client(mock, "/mistral-ai", through)
+    assert french.chat.completions.create(model=small, messages=ASK).usage
+    assert [chunk.usage for chunk in french.chat.completions.create(model=small, messages=ASK, stream=True)][
+        -1
+    ]
 
 
 def ask_boto3(mock: Running) -> None:
@@ -159,6 +165,8 @@ def test_cassettes_of_real_clients_are_placed_and_clean(
         "openai/chat-completions",
         "openai/responses",
         "openai/responses-stream",
+        "mistral/chat-completions",
+        "mistral/chat-completions-stream",
     ]
     assert contracts(cassettes / "boto3.yaml") == [
         "bedrock-runtime/converse",
@@ -167,7 +175,7 @@ def test_cassettes_of_real_clients_are_placed_and_clean(
     ]
     assert broken(cassettes) == set()
     assert main(["judge", "--from", str(cassettes)]) == 0
-    assert "11 recordings: 11 placed, 0 not" in capsys.readouterr().out
+    assert "13 recordings: 13 placed, 0 not" in capsys.readouterr().out
 
 
 def test_every_implied_rule_is_looked_at_in_what_vcrpy_kept(cassettes: Path) -> None:
