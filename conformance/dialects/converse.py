@@ -511,8 +511,8 @@ def _write_usage(usage: Usage, profile: Profile, model: str) -> JSON:
     counts = {"cache_read": usage.cache_read, "cache_write": usage.cache_write}
     extras = dict(profile["usage_extras"])
     always = profile.get("cache_counts")
-    tells = always is not None and re.search(always["models"], model) is not None
-    if tells:
+    tells = bool(always and re.search(always["models"], model))
+    if always and tells:
         extras |= always["members"]
     return {
         "inputTokens": usage.input,
