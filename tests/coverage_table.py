@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from conformance.contract import Contract, load
+from conformance.contract import Contract, Specs, load
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -80,12 +80,18 @@ class Row:
 
 
 @cache
+def specs() -> Specs:
+    """The specs of this checkout."""
+    return load()
+
+
+@cache
 def contracts() -> dict[str, Contract]:
     """The operations of bedrock-runtime that botocore models, by their short names."""
     modelled = {*test_bedrock_members.OPERATIONS.values(), *STREAMS, *STREAMS.values()}
     return {
         each.id.partition("/")[2]: each
-        for each in load().contracts.values()
+        for each in specs().contracts.values()
         if each.id.partition("/")[0] == "bedrock-runtime" and each.id.partition("/")[2] in modelled
     }
 
@@ -236,7 +242,15 @@ def page() -> str:
             own = [row for row in rows if row.contract == name]
             lines += ["", f"### {name}: {len(own)}", "", f"| {head} | covered by |", "|---|---|---|"]
             lines += [row.line for row in own]
+    lines += ["", "## What clients rely on", "", "| promise | rules of the suite |", "|---|---|"]
+    for promise, names in SAID["relies"].items():
+        lines.append(f"| {promise} | {'<br>'.join(map(_rule, names))} |")
     return "\n".join(lines) + "\n"
+
+
+def _rule(name: str) -> str:
+    rule = specs().rule(name)
+    return f"`{name}`" + (f" not asked: {rule.not_checked}" if rule.not_checked else "")
 
 
 if __name__ == "__main__":

@@ -72,6 +72,20 @@ def test_no_entry_is_about_nothing() -> None:
     )
 
 
+def test_what_clients_rely_on_is_looked_at_by_rules_of_the_suite() -> None:
+    """Each promise has a rule, and all but two a rule that is asked: those two are about the client."""
+    rules = {rule.name: rule for rule in coverage_table.load().rules()}
+    asked = {
+        promise: [name for name in names if rules[name].not_checked is None]
+        for promise, names in coverage_table.SAID["relies"].items()
+    }
+    assert len(asked) == 16
+    assert [promise for promise, names in asked.items() if not names] == [
+        "a bearer key in the environment wins over a key pair",
+        "boto3 ignores Retry-After and honours x-amz-retry-after",
+    ]
+
+
 def test_the_page_is_up_to_date() -> None:
     """Run `python tests/coverage_table.py` when this fails."""
     assert coverage_table.PAGE.read_text(encoding="utf-8") == coverage_table.page()

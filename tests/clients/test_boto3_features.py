@@ -283,6 +283,23 @@ class TestMembers:
         assert isinstance(error, once.exceptions.AccessDeniedException)
         assert once.converse(modelId=CLAUDE, **asked)["stopReason"]
 
+    @pytest.mark.parametrize(
+        "written", ["mistral.mistral-7b-instruct-v0:2", "mistral.mistral-7b-instruct-v0%3A2"]
+    )
+    def test_a_colon_of_a_model_id_stands_in_the_path_raw_or_encoded(
+        self, mock_provider: Any, written: str
+    ) -> None:
+        """boto3 encodes it; Anthropic's SDK does not, so this is asked as a client of HTTP asks it."""
+        import urllib3
+
+        answer = urllib3.PoolManager().request(
+            "POST",
+            f"{mock_provider.url('bedrock-runtime')}/model/{written}/invoke",
+            headers={"Authorization": f"Bearer {mock_provider.info['bearer']}"},
+            body=json.dumps({"prompt": "Hello"}),
+        )
+        assert answer.status == 200
+
     def test_invoke_says_tier_and_latency_in_headers(self, once: Any) -> None:
         body = json.dumps({"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 16})
         asked = {"modelId": SEED, "body": body, "serviceTier": "flex", "performanceConfigLatency": "standard"}
