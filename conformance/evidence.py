@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,16 @@ def recording(url: str, step: Mapping[str, Any], when: str) -> dict[str, Any]:
     return said
 
 
+def clear(folder: Path, but: Collection[Path] = ()) -> None:
+    """Takes the exchanges and bodies of an earlier run out of a report's folder, `but` what stays."""
+    for name in (FOLDER, BODIES):
+        for old in (folder / name).glob("*"):
+            if _OURS.fullmatch(old.name) and old not in but:
+                old.unlink()
+        if not but and (folder / name).is_dir() and not any((folder / name).iterdir()):
+            (folder / name).rmdir()
+
+
 def write(document: Mapping[str, Any], folder: Path) -> None:
     """Puts every exchange into `evidence/`, and into `bodies/` what lines to paste name; nothing of an earlier run stays."""
     wanted: dict[Path, bytes] = {}
@@ -85,10 +95,7 @@ def write(document: Mapping[str, Any], folder: Path) -> None:
         file = body_file(body)
         if file is not None:
             wanted[folder / file] = body
-    for name in (FOLDER, BODIES):
-        for old in (folder / name).glob("*"):
-            if _OURS.fullmatch(old.name) and old not in wanted:
-                old.unlink()
+    clear(folder, wanted)
     for path, data in wanted.items():
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(data)

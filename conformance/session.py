@@ -97,6 +97,7 @@ def report_folder(wanted: str) -> Path:
 
     Raises UsageError if it cannot be written to.
     """
+    from conformance import evidence
     from conformance.formats import FILES
 
     folder = Path(wanted).resolve()
@@ -104,6 +105,9 @@ def report_folder(wanted: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             (folder / name).unlink(missing_ok=True)
+        for card in folder.glob("observed-*.yaml"):
+            card.unlink()
+        evidence.clear(folder)
     except OSError as error:
         raise UsageError(f"--report-dir: expected a folder to write to, got {wanted}: {error}") from error
     return folder
@@ -134,6 +138,12 @@ class Session:
         )
         try:
             self._choose(self._find_mock())
+            if self.option("limits"):
+                from conformance.limits import guard_run
+
+                guard_run(
+                    self.specs, self.targets, self.option("api"), self.mock is not None, self.option("budget")
+                )
             self.folder = self._exchanges()
         except BaseException:
             self._stop_mock()
