@@ -635,6 +635,14 @@ def first_of_each_card(where: Sequence[tuple[Target, Contract]]) -> list[tuple[T
     return list(found.values())
 
 
+def guard_run(
+    specs: Specs, targets: Sequence[Target], globs: Sequence[str] | None, is_mock: bool, budget: float | None
+) -> None:
+    """The same for the searches that end a run. Raises UsageError."""
+    where = first_of_each_card(places(specs, targets, globs))
+    guard([search for each in where for search in searches(*each)], is_mock, budget)
+
+
 def guard(planned: Sequence[Search], is_mock: bool, budget: float | None) -> None:
     """Says what a search can cost, and refuses one that costs more than small change. Raises UsageError."""
     if is_mock or budget is not None:

@@ -246,6 +246,8 @@ def table(rows: Sequence[Mapping[str, Any]], width: int) -> list[str]:
 
     Something is to be said where an observation differs, where sellers differ, and of the claims in `TOLD`.
     """
+    asked = {(row["model"], row["seller"]) for row in rows if row["verdict"] != NOT_LOOKED_AT}
+    rows = [row for row in rows if (row["model"], row["seller"]) in asked]
     looked = [row for row in rows if row["verdict"] != NOT_LOOKED_AT]
     if not looked:
         return []

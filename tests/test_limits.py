@@ -226,3 +226,6 @@ def test_a_real_provider_is_not_searched_without_a_budget(
     assert main(asked) == 2
     assert "--budget DOLLARS" in capsys.readouterr().err
     assert provider.bodies == []
+    assert main(["run", *asked[1:], "--limits"]) == 2
+    assert "--budget" in "".join(capsys.readouterr())
+    assert provider.bodies == []
