@@ -107,7 +107,10 @@ def _profiles(
             **values,
             "profile": prefix,
             "profile_name": known[prefix]["name"],
-            "places": [fill(listing["each_region"], {**values, "place": each}) for each in places],
+            "places": [
+                fill(listing["each_region"], {**values, "place": each})
+                for each in places[: listing.get("at_most")]
+            ],
         }
 
 

@@ -238,7 +238,7 @@ def test_a_provider_that_stands_twice_is_an_error(example: Example) -> None:
 def test_a_folder_without_specs_is_an_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(
-        SpecError, match="expected a folder with some of providers/, contracts/, shapes/, cards/ in it"
+        SpecError, match="expected a folder with some of providers/, contracts/, shapes/, cards/, guardrails/, broken/ in it"
     ):
         load([tmp_path / name])
 
@@ -277,7 +277,8 @@ def test_null_takes_away_one_of_any_section(example: Example, section: str) -> N
     example.change(
         "chat_stream",
         "rules:\n",
-        f"{section}: {{{name}: null}}\nrules:\n  too-hot-is-422: null\n  stop-sequence-ends-it: null\n",
+        f"{section}: {{{name}: null}}\nrules:\n  too-hot-is-422: null\n  stop-sequence-ends-it: null\n"
+        "  words-before-the-stop-are-kept: null\n",
     )
     if section == "exchanges":
         text = example.path("chat_stream").read_text(encoding="utf-8")

@@ -16,7 +16,9 @@ from mockserver.provider import MockProvider
 SPECS = load()
 RUNTIME = SPECS.providers["bedrock-runtime"]
 ON_RUNTIME = [card for card in SPECS.cards if "bedrock-runtime" in card.ids]
-THROUGH_PROFILES = [card for card in ON_RUNTIME if card.offers("on_demand") is False]
+THROUGH_PROFILES = [
+    card for card in ON_RUNTIME if card.offers("on_demand") is False and card.offers("api:converse")
+]
 HELLO = [{"role": "user", "content": [{"text": "Reply with exactly: amber kettle"}]}]
 
 Client = Callable[..., Any]
