@@ -53,7 +53,9 @@ exit codes: 0 written, 2 usage (a set that is there already is not written again
 
 def add(commands: Any) -> None:
     """Adds the commands to the command line."""
-    report = _command(commands, "report", "draw a stored run again: HTML, Markdown, JUnit, ...", REPORT_ENDS, _report)
+    report = _command(
+        commands, "report", "draw a stored run again: HTML, Markdown, JUnit, ...", REPORT_ENDS, _report
+    )
     report.add_argument("run", metavar="RUN", help=RUN)
     report.add_argument("--format", choices=FORMATS, help="one format; without it all files, into -o DIR")
     report.add_argument("-o", "--output", metavar="PATH", help="file (standard output without it), or folder")
@@ -67,7 +69,9 @@ def add(commands: Any) -> None:
     merge.add_argument("runs", nargs="+", metavar="RUN", help=RUN)
     merge.add_argument("-o", "--output", metavar="DIR", required=True, help="where the report goes")
 
-    freeze = _command(commands, "freeze", "keep today's rules under a name, for --rules", FREEZE_ENDS, _freeze)
+    freeze = _command(
+        commands, "freeze", "keep today's rules under a name, for --rules", FREEZE_ENDS, _freeze
+    )
     freeze.add_argument("name", metavar="NAME", help="such as 2026.1")
     freeze.add_argument(
         "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"

@@ -203,7 +203,9 @@ def _parser() -> argparse.ArgumentParser:
         help="rules known to be broken, with owner and last day (default for a named provider: "
         "conformance-waivers.yaml here, if there is one)",
     )
-    run.add_argument("--baseline", metavar="RUN", help="an earlier run (report.json or its folder) to compare with")
+    run.add_argument(
+        "--baseline", metavar="RUN", help="an earlier run (report.json or its folder) to compare with"
+    )
     run.add_argument(
         "--fail-on",
         choices=["any", "new"],
@@ -215,7 +217,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     _money(run)
     run.add_argument(
-        "--limits", action="store_true", help="look for context window and output cap too; see `conformance limits`"
+        "--limits",
+        action="store_true",
+        help="look for context window and output cap too; see `conformance limits`",
     )
     run.set_defaults(command=_run)
 
@@ -236,10 +240,15 @@ def _parser() -> argparse.ArgumentParser:
         help="recordings: VCR cassettes, HAR, our own JSON; files and folders, repeatable",
     )
     judge.add_argument(
-        "--provider", metavar="NAME", help="whose the hosts are that no provider of specs/ has (a gateway, a proxy)"
+        "--provider",
+        metavar="NAME",
+        help="whose the hosts are that no provider of specs/ has (a gateway, a proxy)",
     )
     judge.add_argument(
-        "--recorded", metavar="DATE", type=_date, help="when it was recorded (2026-08-19), where it does not say itself"
+        "--recorded",
+        metavar="DATE",
+        type=_date,
+        help="when it was recorded (2026-08-19), where it does not say itself",
     )
     judge.add_argument(
         "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"
@@ -284,7 +293,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=LINT_ENDS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    lint.add_argument("folders", nargs="*", metavar="DIR", help="folders beside the shipped specs, or a card's file")
+    lint.add_argument(
+        "folders", nargs="*", metavar="DIR", help="folders beside the shipped specs, or a card's file"
+    )
     lint.set_defaults(command=_lint)
 
     show = commands.add_parser(
@@ -300,7 +311,9 @@ def _parser() -> argparse.ArgumentParser:
         help="bedrock-runtime/converse, for instance (`list` names them all), or a rule of it: bedrock-runtime/converse:shape",
     )
     show.add_argument(
-        "--run", metavar="DIR", help="the finding of that rule in this run: its exchanges, and lines to ask them again"
+        "--run",
+        metavar="DIR",
+        help="the finding of that rule in this run: its exchanges, and lines to ask them again",
     )
     show.add_argument(
         "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"

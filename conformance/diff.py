@@ -201,8 +201,18 @@ def markdown(difference: Mapping[str, Any]) -> str:
     for section, title in SECTIONS.items():
         rows = difference[section]
         if rows:
-            lines += ["", f"<details{' open' if section == 'new' else ''}><summary>{title} ({len(rows)})</summary>", ""]
-            lines += ["```", *(line for row in rows for line in _lines(section, row)), "```", "", "</details>"]
+            lines += [
+                "",
+                f"<details{' open' if section == 'new' else ''}><summary>{title} ({len(rows)})</summary>",
+                "",
+            ]
+            lines += [
+                "```",
+                *(line for row in rows for line in _lines(section, row)),
+                "```",
+                "",
+                "</details>",
+            ]
     return "\n".join(lines) + "\n"
 
 

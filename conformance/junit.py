@@ -26,7 +26,9 @@ def render(document: Mapping[str, Any]) -> str:
     for finding, spent in zip(document["findings"], seconds, strict=True):
         suites.setdefault((finding["target"], finding["contract"]), []).append((finding, spent))
     parts = ['<?xml version="1.0" encoding="UTF-8"?>']
-    made = [(name, [_case(finding, spent) for finding, spent in cases]) for (_, name), cases in suites.items()]
+    made = [
+        (name, [_case(finding, spent) for finding, spent in cases]) for (_, name), cases in suites.items()
+    ]
     problems = [("failure", text) for text in document["problems"]]
     kinds = [kind for _, cases in made for kind, _ in cases] + [kind for kind, _ in problems]
     parts.append(f"<testsuites name={_quoted('conformance')} {_counts(kinds)} time={_time(sum(seconds))}>")
@@ -36,7 +38,10 @@ def render(document: Mapping[str, Any]) -> str:
             f"<failure message={_quoted(text)} type={_quoted('waiver')}/></testcase>"
             for _, text in problems
         ]
-        parts += [f'<testsuite name="conformance" {_counts([kind for kind, _ in problems])} time="0.000">', *late]
+        parts += [
+            f'<testsuite name="conformance" {_counts([kind for kind, _ in problems])} time="0.000">',
+            *late,
+        ]
         parts.append("</testsuite>")
     for name, cases in made:
         spent = sum(each for (_, suite), own in suites.items() if suite == name for _, each in own)

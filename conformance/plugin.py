@@ -56,7 +56,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=["documented", "observed"],
         help="which reality the embedded mock shows",
     )
-    group.addoption("--conformance-report-dir", metavar="DIR", help="where report.json, report.html and others go")
+    group.addoption(
+        "--conformance-report-dir", metavar="DIR", help="where report.json, report.html and others go"
+    )
     group.addoption("--conformance-waivers", metavar="FILE", help="rules that are known to be broken")
     group.addoption("--conformance-baseline", metavar="RUN", help="an earlier run to compare with")
     group.addoption(
@@ -64,8 +66,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=["any", "new"],
         help="new: fail for what the baseline run kept, and for nothing else",
     )
-    group.addoption("--conformance-rules", metavar="NAME", help="only the rules of a frozen set, at its levels")
-    group.addoption("--conformance-shard", metavar="I/N", help="only the I-th of N parts; no exchange is in two")
+    group.addoption(
+        "--conformance-rules", metavar="NAME", help="only the rules of a frozen set, at its levels"
+    )
+    group.addoption(
+        "--conformance-shard", metavar="I/N", help="only the I-th of N parts; no exchange is in two"
+    )
     group.addoption(
         "--conformance-budget",
         metavar="DOLLARS",

@@ -286,7 +286,16 @@ def _cut_inside(text: str, width: int) -> str:
 class _Cell:
     """How many findings of each word; `text` is what the terminal shows of them."""
 
-    ORDER = ("broken", "accused", "warning", "excused", "not asked", "suite error", "inconclusive", "over budget")
+    ORDER = (
+        "broken",
+        "accused",
+        "warning",
+        "excused",
+        "not asked",
+        "suite error",
+        "inconclusive",
+        "over budget",
+    )
 
     def __init__(self, findings: Iterable[Mapping[str, Any]]) -> None:
         self.counts = Counter(shown(each) for each in findings)
@@ -383,7 +392,11 @@ def _terms(document: Mapping[str, Any], width: int) -> Iterator[str]:
     if ruleset is not None:
         dropped = ruleset["dropped"]
         told_of = f"rules frozen as {ruleset['name']} on {ruleset['frozen']}"
-        yield f"{told_of}: {_count(len(dropped), 'rule')} not judged (reasons in the report)" if dropped else told_of
+        yield (
+            f"{told_of}: {_count(len(dropped), 'rule')} not judged (reasons in the report)"
+            if dropped
+            else told_of
+        )
         changed = [each for each in dropped if not each["why"].startswith("newer")]
         yield from (_cut(f"  {each['rule']}: {each['why']}", width) for each in changed)
     yield from document["problems"]

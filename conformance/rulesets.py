@@ -156,7 +156,9 @@ def freeze(specs: Specs, name: str, today: date, path: Path) -> int:
     Raises UsageError for a set that is there already: a frozen one does not change.
     """
     if path.exists():
-        raise UsageError(f"{path}: {name} is frozen already; take another name, or remove the file if nobody uses it")
+        raise UsageError(
+            f"{path}: {name} is frozen already; take another name, or remove the file if nobody uses it"
+        )
     lines = [
         f"# The rules of {name}: level, and a digest of what each demanded. Written by `conformance freeze {name}`.",
         f"ruleset: {json.dumps(name)}",

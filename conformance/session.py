@@ -186,9 +186,7 @@ class Session:
             region=self.option("region"),
             mock=mock,
         )
-        self.cases = self.terms.chosen(
-            cases(self.targets, self.specs, self.option("api")), self.specs
-        )
+        self.cases = self.terms.chosen(cases(self.targets, self.specs, self.option("api")), self.specs)
         self._by_id = {case.id: case for case in self.cases}
 
     def judge(self, case: Case) -> Finding:
@@ -503,7 +501,10 @@ class Reporter:
             self.document, terminalreporter._tw.fullwidth, terminalreporter._tw.hasmarkup
         )
         width = terminalreporter._tw.fullwidth
-        for told in (observed.table(self.document["declared"], width), receipt.table(self.document["receipt"], by="model")):
+        for told in (
+            observed.table(self.document["declared"], width),
+            receipt.table(self.document["receipt"], by="model"),
+        ):
             lines += [*told, ""] if told else []
         if self.session.report_folder is not None:
             lines.append(f"report: {self.session.report_folder / 'report.html'}")

@@ -63,7 +63,9 @@ class Terms:
             index, number = self.shard
             groups = _together(left, specs)
             if index > len(groups):
-                raise UsageError(f"--shard: expected at most {len(groups)} shards for what is asked, got {number}")
+                raise UsageError(
+                    f"--shard: expected at most {len(groups)} shards for what is asked, got {number}"
+                )
             own = {probe for group in groups[index - 1 :: number] for probe in group}
             left = [case for case in left if _probe(case) in own]
         return left
@@ -75,7 +77,9 @@ class Terms:
             return finding
         if (case.target.name, case.contract.id, case.rule.id) in was_kept(self.baseline):
             return finding
-        return replace(finding, excused=f"the baseline run of {self.baseline['started']} did not keep it either")
+        return replace(
+            finding, excused=f"the baseline run of {self.baseline['started']} did not keep it either"
+        )
 
     def sections(self, found: Iterable[tuple[Target, Contract, Finding]], specs: Specs) -> dict[str, Any]:
         """What the run's document says of waivers, rule set and baseline; nothing of what was not given."""

@@ -66,7 +66,9 @@ class Waivers:
             return replace(finding, excused=f"{current.reason} ({until})")
         if finding.word == "kept":
             narrow = "" if ":" in current.rule else ", or narrow it with `when`"
-            return replace(finding, accused=f"waived at {current.at}, but it holds: remove the waiver{narrow}")
+            return replace(
+                finding, accused=f"waived at {current.at}, but it holds: remove the waiver{narrow}"
+            )
         return finding
 
     def problems(self) -> list[str]:
@@ -95,7 +97,12 @@ class Waivers:
             else:
                 state = "used" if any(finding.excused for finding in own) else "idle"
             said = {"rule": each.rule, "reason": each.reason, "link": each.link, "owner": each.owner}
-            more = {"expires": each.expires.isoformat(), "when": dict(each.when), "at": each.at, "state": state}
+            more = {
+                "expires": each.expires.isoformat(),
+                "when": dict(each.when),
+                "at": each.at,
+                "state": state,
+            }
             told.append({**said, **more})
         return told
 
@@ -109,7 +116,9 @@ def read_waivers(path: Path, specs: Specs, today: date) -> Waivers:
     library = Library()
     for found in library.shape({"$ref": library.uri(SPECS / "schema" / "waivers.yaml")}).mismatches(said):
         at = found.at.rsplit("/", 1)[0] if found.keyword == "required" else found.at
-        raise SpecError(path, line_of(path, at), f"{found} (specs/schema/waivers.yaml says what stands in it)")
+        raise SpecError(
+            path, line_of(path, at), f"{found} (specs/schema/waivers.yaml says what stands in it)"
+        )
     entries = []
     for index, entry in enumerate(said["waivers"]):
         pointer = f"/waivers/{index}"

@@ -238,7 +238,7 @@ def test_the_configuration_of_the_project_does_not_matter(version: str, tmp_path
     ran = run(tmp_path, ".", *FEW, "-v", version=version)
     assert ran.code == 0, ran.out
     assert "their_spec.py::check_theirs PASSED" in ran.out
-    assert ran.outcomes() == {"passed": 17}
+    assert ran.outcomes() == {"passed": 18}
 
 
 def test_k_chooses_among_the_rules(tmp_path: Path) -> None:

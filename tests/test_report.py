@@ -581,7 +581,15 @@ def test_lines_and_server_sent_events_are_decoded_too(
 
 def test_folder_gets_every_file_and_nothing_else(tmp_path: Path) -> None:
     report.write(draw(), tmp_path / "new" / "folder")
-    names = ["badge.json", "badge.svg", "ctrf-report.json", "junit.xml", "report.html", "report.json", "report.md"]
+    names = [
+        "badge.json",
+        "badge.svg",
+        "ctrf-report.json",
+        "junit.xml",
+        "report.html",
+        "report.json",
+        "report.md",
+    ]
     found = sorted(each.name for each in (tmp_path / "new" / "folder").iterdir())
     assert [each for each in found if each not in ("bodies", "evidence")] == names
     assert json.loads((tmp_path / "new" / "folder" / "report.json").read_text()) == draw()
