@@ -43,7 +43,11 @@ def test_every_rule_is_broken_once(outcome: Outcome, beyond: Outcome) -> None:
     }
     broken = [mutant.rule.name for mutant in (*outcome.mutants, *beyond.mutants)]
     assert len(broken) == len(set(broken)) > 900
-    alone = {rule.name for rule, why in beyond.skipped if why == "the model is offered over no other API in this run"}
+    alone = {
+        rule.name
+        for rule, why in beyond.skipped
+        if why == "the model is offered over no other API in this run"
+    }
     assert [(rule.name, why) for rule, why in beyond.skipped if rule.name not in alone] == []
     assert set(broken) == rules - alone
 
