@@ -14,6 +14,7 @@ from typing import Any
 
 Guardrail = Mapping[str, Any]
 
+
 @dataclass(frozen=True)
 class Verdict:
     """What a guardrail made of some texts."""
