@@ -16,12 +16,13 @@ from conformance.breakage import (
     broken_turn,
     broken_wire,
     implied,
+    varied,
     with_headers,
     without,
 )
 from conformance.contract import SPECS as FOLDER
 from conformance.contract import Contract, Rule, load
-from conformance.exchange import Chunk, Event, Response
+from conformance.exchange import Chunk, Event, Request, Response
 from conformance.framing import dump, encode, named, read
 from conformance.judge import (
     header_mismatches,
@@ -257,6 +258,17 @@ def test_a_reply_is_changed_as_the_operation_says(how: dict[str, Any], changed: 
     assert broken_reply(REPLY, [{"reply": how}]) == changed
 
 
+def test_a_reply_varies_with_the_request_as_it_was_sent_or_with_each_answer() -> None:
+    def said(of: str, request: Request, answer: str) -> str:
+        return broken_reply(REPLY, varied([{"reply": {"vary": of}}], request, answer)).text
+
+    one = Request("POST", "/", (("A", "1"),), b"{}")
+    other = replace(one, headers=(("A", "1"), ("B", "1")))
+    assert said("request", one, "x") == said("request", one, "y") != said("request", other, "x")
+    assert said("id", one, "x") == said("id", other, "x") != said("id", one, "y")
+    assert varied([{"reply": {"text": "Ho"}}], one, "x") == [{"reply": {"text": "Ho"}}]
+
+
 def test_a_reply_that_counts_nothing_stays_uncounted() -> None:
     assert broken_reply(replace(REPLY, usage=None), [{"reply": {"usage": {"output": 1}}}]).usage is None
 
@@ -329,7 +341,7 @@ def test_pictures_alone_are_taken_out_of_a_turn() -> None:
 def test_every_operation_of_the_format_is_tested_here() -> None:
     assert LEVELS["exchange"] == {name for _, how, _ in EXCHANGES for name in how}
     assert LEVELS["wire"] == {name for how, _, _ in WIRES for name in how}
-    assert LEVELS["reply"] == {name for how, _ in REPLIES for name in how} | {"ignore"}
+    assert LEVELS["reply"] == {name for how, _ in REPLIES for name in how} | {"ignore", "vary"}
     assert set(LEVELS) - {"exchange", "wire", "reply"} == {"instead", "refuse", "skip"}, (
         "those are the mock's own"
     )

@@ -363,6 +363,42 @@ CASES = [
         [text("Hi", name="plain"), text("Hi", finish="max_tokens", name="streamed")],
         ["/finish"],
     ),
+    # The same in several ways
+    Case(
+        "alike",
+        {"at_least": 2, "step": "ask"},
+        [text("Hi", name="ask"), text("Ho", name="ask-2"), text("Hi", name="ask-3")],
+        [text("Hi", name="ask"), text("Ho", name="ask-2"), text("Ha", name="ask-3")],
+        ["/text"],
+    ),
+    Case(
+        "same_over_apis",
+        {"step": "ask"},
+        [text("Hi", name="ask"), text("Hi", name="ask-2"), text("Hi", name="other")],
+        [text("Hi", name="ask"), text("Hi", name="ask-2"), text("Ho", name="other")],
+        ["/text"],
+    ),
+    Case(
+        "same_over_apis",
+        {"step": "ask"},
+        [text("Hi", name="ask"), text("Ho", name="ask-2"), text("Ha", name="other")],
+        [text("Hi", name="ask"), text("Hi", finish="max_tokens", name="other")],
+        ["/finish"],
+    ),
+    Case(
+        "counts_alike",
+        {"within": 0.1, "beside": 2, "step": "ask"},
+        [text("Hi", name="ask"), text("Hi", tokens=(7, 9), name="other")],
+        [text("Hi", name="ask"), text("Hi", tokens=(9, 90), name="other")],
+        ["/usage/input", "/usage/output"],
+    ),
+    Case(
+        "fewer_tokens",
+        {"step": "narrow", "than": "wide"},
+        [text("Hi", tokens=(5, 8), name="narrow"), text("Hi", tokens=(5, 9), name="wide")],
+        [text("Hi", tokens=(5, 9), name="narrow"), text("Hi", tokens=(5, 9), name="wide")],
+        ["/usage/output"],
+    ),
     # Refusals
     Case("answered", {}, text("Hi"), text("Hi", status=201), ["/status"]),
     Case("answered", {}, text("Hi"), step({"status": "queued"}), ["/body"]),
