@@ -7,14 +7,11 @@ looks like and what an answer has to hold stand in the contract.
 from __future__ import annotations
 
 import hashlib
-import os
-import random
 import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import formatdate
-from functools import cached_property
 from typing import Any
 
 import orjson
@@ -32,39 +29,31 @@ from conformance.breakage import (
     with_headers,
     without,
 )
-from conformance.contract import Card, Contract, Failure, Provider, Specs, fill
+from conformance.contract import Contract, Failure, fill
 from conformance.dialects import Context, Guard, dialect
 from conformance.exchange import Headers, Request, Response
 from conformance.framing import dump, encode, encode_event, named
-from conformance.judge import judge_request
-from conformance.select import change, parts, select
-from conformance.shapes import Mismatch, brief
-from conformance.values import Media, Reply, ToolCall, ToolResult, Turn, Usage
+from conformance.select import change
+from conformance.shapes import brief
+from conformance.values import Reply, Usage
 from mockserver import tokens
-from mockserver.auth import TIMESTAMP, Mode, Principal, Refused, authenticate
-from mockserver.credentials import Credentials
+from mockserver.auth import TIMESTAMP, Refused, authenticate
+from mockserver.checks import CHECKS, Asking, Refusal
 from mockserver.effects import (
     Answer,
     Cut,
     Enter,
-    Fetch,
     Head,
     Note,
     Script,
     Send,
-    Spend,
     Stall,
-    State,
     Store,
-    Tally,
     Upgrade,
 )
-from mockserver.guarding import Guarding
-from mockserver.journal import Entry, summary
-from mockserver.memory import Memory
-from mockserver.metering import amounts, told
+from mockserver.journal import Entry
+from mockserver.mock import Mock
 from mockserver.origins import leave, readable
-from mockserver.quota import MICROCENTS, Counted, counted, price, refuse_unknown
 from mockserver.route import Route, choose, closest, route
 from mockserver.script import Step
 
@@ -77,89 +66,6 @@ BREAK, CONTRACT, REFUSED, SAYS, REALITY, ERROR = (
     "x-mock-error",
 )
 """Headers of ours: what to break; which contract answered; which check refused, and what it says."""
-
-
-class Mock:
-    """Everything one running mock knows. `limits` are quotas by their ids, over those of the providers.
-
-    Raises KeyError for a rule to break that nobody has, ValueError for a quota that there is not.
-    """
-
-    def __init__(
-        self,
-        specs: Specs,
-        credentials: Credentials,
-        *,
-        auth: Mode = "lenient",
-        reality: str = "documented",
-        broken: Sequence[str] = (),
-        seed: int | None = None,
-        state: State | None = None,
-        library: bytes | None = None,
-        limits: Mapping[str, float] | None = None,
-    ) -> None:
-        refuse_unknown(specs, limits or {})
-        for name in broken:
-            if name in specs.broken:
-                continue
-            if ":" in name or not any(rule.id == name for rule in specs.rules()):
-                specs.rule(name)
-        self.specs, self.credentials, self.auth, self.reality = specs, credentials, auth, reality
-        self.broken, self.seed = tuple(broken), seed
-        self.limits = dict(limits or {})
-        self.state: State = state or Memory()
-        self.library = library
-        """Puter's own library as its package has it, None if nobody gave one."""
-
-    def summary(self) -> list[str]:
-        """What was asked and refused, line by line, over all spaces."""
-        if not isinstance(self.state, Memory):
-            return []
-        return summary(entry for space in self.state.spaces() for entry in space.journal)
-
-
-class _Ids:
-    """Random ids; with a seed the same ids for the same request, in any process."""
-
-    def __init__(self, seed: int | None, request: Request) -> None:
-        if seed is None:
-            # Unguessable, and one call for all the ids of a request instead of one for each character.
-            self._random = random.Random(os.urandom(32))
-        else:
-            digest = hashlib.sha256(
-                f"{seed}\n{request.method} {request.target}\n".encode() + request.body
-            ).digest()
-            self._random = random.Random(int.from_bytes(digest[:8], "big"))
-
-    def uuid(self) -> str:
-        text = f"{self._random.getrandbits(128):032x}"
-        variant = "89ab"[int(text[16], 16) % 4]
-        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
-
-    def token(self, length: int, alphabet: str) -> str:
-        return "".join(self._random.choices(alphabet, k=length))
-
-    def number(self, low: int, high: int) -> int:
-        return self._random.randint(low, high)
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A check says no: the condition, what fills the texts, and where in the body."""
-
-    condition: str
-    details: Mapping[str, Any] = field(default_factory=dict)
-    mismatch: Mismatch | None = None
-
-    def says(self) -> str:
-        """Why, for a person."""
-        if self.mismatch is not None:
-            return str(self.mismatch)
-        told = ", ".join(f"{key} {brief(value)}" for key, value in self.details.items())
-        return told or self.condition.replace("-", " ")
-
-
-Check = Generator[Any, Any, Refusal | None]
 
 
 def answer(mock: Mock, request: Request, now: float, space: str = "") -> Answer:
@@ -186,34 +92,8 @@ def _nobody(mock: Mock, request: Request, routed: Route, now: float) -> Answer:
     yield Send(body)
 
 
-class _Answering:
+class _Answering(Asking):
     """One request on its way through the checks to its answer."""
-
-    def __init__(self, mock: Mock, request: Request, routed: Route, provider: Provider, now: float) -> None:
-        self.mock, self.request, self.routed, self.provider, self.now = mock, request, routed, provider, now
-        self.specs = mock.specs
-        self.ids = _Ids(mock.seed, request)
-        self.request_id = self.ids.uuid()
-        self.contract: Contract | None = None
-        self.parameters: Mapping[str, str] = {}
-        self.body: Any = None
-        self.body_error: str | None = None
-        self.principal = Principal("anonymous", "none")
-        self.model: str | None = None
-        self.card: Card | None = None
-        self.profile: str | None = None
-        self.turn: Turn | None = None
-        self.history: list[Any] = []
-        self.guarding: Guarding | None = None
-        self.entered: list[tuple[str, int]] = []
-        self.reserved: tuple[str, float, float] | None = None
-        self.cap_left: int | None = None
-        self.operations: list[Mapping[str, Any]] = []
-        self.habits: list[Mapping[str, Any]] = []
-        """Operations on every answer, those that they change nothing of too."""
-        self.implied_rules: list[Any] = []
-        self.unbroken: str | None = None
-        self.latency_ms = self.ids.number(180, 620)
 
     # The way through
 
@@ -298,381 +178,10 @@ class _Answering:
         for name in self.contract.checks:
             if name in skipped:
                 continue
-            refusal = yield from _CHECKS[name](self)
+            refusal = yield from CHECKS[name](self)
             if refusal is not None:
                 return refusal
         return None
-
-    # Checks, by the names that contracts list
-
-    def size(self) -> Check:
-        assert self.contract is not None
-        limit = self.contract.request.get("limit_bytes")
-        yield from ()
-        if limit is not None and len(self.request.body) > limit:
-            return Refusal("body-too-large", {"limit": limit, "requested": len(self.request.body)})
-        return None
-
-    def content_type(self) -> Check:
-        assert self.contract is not None
-        allowed = self.contract.request.get("content_types")
-        yield from ()
-        if allowed is None or self.contract.request.get("body") is None:
-            return None
-        got = (self.request.header("content-type") or "").lower().replace(" ", "")
-        if got in allowed or got.split(";charset=")[0] in allowed:
-            return None
-        return Refusal("unsupported-content-type", {"expected": " or ".join(allowed), "got": got or "none"})
-
-    def authentication(self) -> Check:
-        assert self.contract is not None
-        yield from ()
-        found = authenticate(
-            self.contract.auth, self.request, self.body, self.mock.credentials, self.mock.auth, self.now
-        )
-        if isinstance(found, Refused):
-            return Refusal(found.condition, found.details)
-        self.principal = found
-        return None
-
-    def json(self) -> Check:
-        assert self.contract is not None
-        yield from ()
-        if self.contract.request.get("body") is None:
-            return None
-        if self.body_error is not None:
-            return Refusal("body-not-json", {"expected": "JSON", "got": self.body_error})
-        if self.body is None:
-            self.body = {}
-        return None
-
-    def headers(self) -> Check:
-        return (yield from self._shape(lambda found: found.at.startswith("headers:"), "request-headers"))
-
-    def shape(self) -> Check:
-        refusal = yield from self._shape(lambda found: found.at.startswith("path:"), "path-parameter")
-        return refusal or (
-            yield from self._shape(
-                lambda found: not found.at.startswith(("headers:", "path:")), "request-shape"
-            )
-        )
-
-    @cached_property
-    def _mismatches(self) -> list[Mismatch]:
-        assert self.contract is not None
-        return judge_request(self.contract, self.request, self.body, self.parameters)
-
-    def _shape(self, wanted: Any, condition: str) -> Check:
-        yield from ()
-        for found in self._mismatches:
-            if wanted(found):
-                at = found.at.partition(":")[2] or found.at
-                details = {
-                    "pointer": at,
-                    "member": ".".join(parts(at)) if at else "body",
-                    "last": parts(at)[-1] if at else "body",
-                    "expected": found.expected,
-                    "got": found.got if isinstance(found.got, str) else brief(found.got),
-                }
-                return Refusal(condition, details, found)
-        return None
-
-    def find_model(self) -> Check:
-        """Which model is asked, and what its card says."""
-        assert self.contract is not None
-        where = self.contract.model_at
-        yield from ()
-        if where is None:
-            return None
-        if "path" in where:
-            self.model = self.parameters.get(where["path"])
-        else:
-            found = select(self.body, where["body"])
-            self.model = found[0][1] if found and isinstance(found[0][1], str) else None
-        self.model = self.model or self.provider.said.get("unnamed_model")
-        if not self.model:
-            return Refusal("missing-model", {"member": parts(where.get("body", "/model"))[-1]})
-        self.card, self.profile = self.specs.named(self.provider, self.model)
-        if self.card is None:
-            return Refusal("unknown-model", {"model": self.model})
-        return None
-
-    def api(self) -> Check:
-        yield from ()
-        contract = self.contract
-        assert contract is not None
-        if self.card is None or contract.offer is None:
-            return None
-        prefix = self.card.value(f"prefixes.{self.provider.id}", self.mock.reality)
-        elsewhere = prefix is not None and not self.routed.path.startswith(f"{prefix}/")
-        if elsewhere or self.card.offers(f"api:{contract.offer}", self.mock.reality) is not True:
-            return Refusal("model-lacks-api", {"model": self.model, "path": self.routed.path})
-        bare_only = contract.request.get("bare_ids", False)
-        if bare_only and self.profile is not None:
-            return Refusal("model-lacks-api", {"model": self.model, "path": self.routed.path})
-        bare = self.profile is None and "profiles" in self.provider.said and not bare_only
-        if bare and self.card.offers("on_demand", self.mock.reality) is False:
-            return Refusal("profile-needed", {"model": self.model})
-        if self.card.offers("legacy", self.mock.reality):
-            return Refusal("legacy-model", {"model": self.model})
-        if not contract.speaks(self.card.id_at(self.provider)):
-            got = f"{contract.id} has not the form of bodies for {self.model}; ask it by another API"
-            return Refusal("unspoken-body", {"got": got})
-        return None
-
-    @property
-    def region(self) -> str | None:
-        """The region of the credentials, of the host name, or the one this mock stands for."""
-        return self.principal.region or self.routed.region
-
-    def in_region(self) -> Check:
-        yield from ()
-        if self.card is None or self.region is None:
-            return None
-        places = [self.card.offers(f"region:{self.region}", self.mock.reality)]
-        if self.profile is not None:
-            within = self.provider.said["profiles"][self.profile]["regions"]
-            # A profile sends the request where the model is; it has to be one of the Region that is asked.
-            places = [within is None or self.region in within]
-        if False in places:
-            return Refusal("region-not-offered", {"model": self.model, "region": self.region})
-        return None
-
-    def _read_turn(self) -> Turn:
-        assert self.contract is not None and self.contract.dialect is not None
-        if self.turn is None:
-            turn = dialect(self.contract.dialect).read(self.body, self.contract.profile)
-            header = self.contract.request.get("tier_header")
-            tier = turn.tier or (self.request.header(header) if header else None)
-            self.turn = replace(turn, model=self.model, stream=self.contract.streams, tier=tier)
-        return self.turn
-
-    def tier(self) -> Check:
-        yield from ()
-        turn = self._read_turn()
-        if self.card is None or turn.tier is None:
-            return None
-        if self.card.offers(f"tier:{turn.tier}", self.mock.reality) is False:
-            return Refusal("tier-not-offered", {"model": self.model, "tier": turn.tier, "got": turn.tier})
-        return None
-
-    def features(self) -> Check:
-        yield from ()
-        turn = self._read_turn()
-        blocks = set(turn.extras.get("blocks", ()))
-        cached = blocks & set(self._contract.request.get("cache_blocks", ()))
-        if cached and self.card is not None and self.card.offers("prompt_caching") is False:
-            return Refusal("prompt-caching-not-offered", {"model": self.model})
-        return None
-
-    def guardrail(self) -> Check:
-        """The guardrail that the request names, if it names one."""
-        from mockserver.guarding import Unknown, named
-
-        yield from ()
-        region = self._values({})["region"]
-        try:
-            self.guarding = named(
-                self.specs, self._contract, self.request, self.body, region, self.latency_ms
-            )
-        except Unknown as error:
-            return Refusal("unknown-guardrail", {"got": str(error)})
-        return None
-
-    def modality(self) -> Check:
-        yield from ()
-        if self.card is None:
-            return None
-        for part in _media(self._read_turn()):
-            if part.kind in _KINDS and self.card.offers(f"input:{part.kind}", self.mock.reality) is False:
-                return Refusal("input-modality", {"model": self.model, "modality": part.kind})
-        return None
-
-    def media(self) -> Check:
-        from mockserver.hearing import hear
-        from mockserver.vision import UnreadableMedia, look
-
-        yield from ()
-        beyond = self._beyond_media()
-        if beyond is not None:
-            return beyond
-        opened = {"image": look, "audio": hear}
-        for part in _media(self._read_turn()):
-            if part.kind in opened and part.url is None:
-                try:
-                    opened[part.kind](part.data or b"")
-                except UnreadableMedia as error:
-                    return Refusal("media-unreadable", {"modality": part.kind, "got": str(error)})
-        return None
-
-    def _beyond_media(self) -> Refusal | None:
-        """The first block above one of the contract's limits."""
-        from mockserver.limits import beyond
-
-        limits = self._contract.request.get("media")
-        if not limits or self.card is None:
-            return None
-        found = beyond(self._read_turn(), limits, self.card.id_at(self.provider))
-        return None if found is None else Refusal(*found)
-
-    def tools(self) -> Check:
-        yield from ()
-        turn = self._read_turn()
-        if turn.tools and self.card is not None and self.card.offers("tools") is False:
-            return Refusal("tools-not-offered", {"model": self.model})
-        open_calls: set[str] = set()
-        for message in turn.messages:
-            for part in message.parts:
-                if isinstance(part, ToolCall):
-                    open_calls.add(part.id)
-                elif isinstance(part, ToolResult) and part.id not in open_calls and not self.history:
-                    return Refusal(
-                        "tool-ids-mismatch", {"got": part.id, "expected": ", ".join(open_calls) or "none"}
-                    )
-        return None
-
-    def cap(self) -> Check:
-        yield from ()
-        turn = self._read_turn()
-        limit = self.card.value("max_output", self.mock.reality) if self.card else None
-        if limit is not None and turn.max_tokens is not None and turn.max_tokens > limit:
-            return Refusal(
-                "output-cap-exceeded", {"limit": limit, "requested": turn.max_tokens, "model": self.model}
-            )
-        return None
-
-    def context(self) -> Check:
-        yield from ()
-        turn = self._read_turn()
-        limit = self.card.value("context_window", self.mock.reality) if self.card else None
-        if limit is None:
-            return None
-        prompt = self._estimate(turn)
-        asked = turn.max_tokens or 0
-        if "cap" not in self._contract.checks:
-            # A provider that does not check the cap lowers it to what is left; nothing may be left.
-            asked = 1 if turn.max_tokens is None or turn.max_tokens > 0 else limit
-            self.cap_left = limit - prompt
-        if prompt + asked > limit:
-            details = {"limit": limit, "prompt": prompt, "requested": asked, "total": prompt + asked}
-            return Refusal("context-overflow", {**details, "model": self.model})
-        return None
-
-    def _estimate(self, turn: Turn) -> int:
-        """Tokens of the prompt, as this provider guesses them before anybody has counted."""
-        said = self.provider.said.get("estimate")
-        if said is None:
-            return tokens.count(turn)
-        text = "\n".join(message.text for message in turn.messages)
-        characters, words = len(text), len(text.split())
-        return int(characters / said["characters_per_token"] + words / said["words_per_token"])
-
-    def state(self) -> Check:
-        """Earlier answers that this request goes on from."""
-        turn = self._read_turn()
-        previous = turn.extras.get("previous_response_id")
-        if previous is None:
-            return None
-        kept = yield Fetch(self.routed.space, "response", f"{self.principal.name}:{previous}")
-        if kept is None:
-            return Refusal("unknown-response", {"got": previous, "member": "previous_response_id"})
-        self.history = kept["items"]
-        earlier = dialect("responses").read({"input": self.history}, self._contract.profile)
-        self.turn = replace(turn, messages=_joined(earlier.messages, turn.messages))
-        return None
-
-    @property
-    def _contract(self) -> Contract:
-        assert self.contract is not None
-        return self.contract
-
-    def quota(self) -> Check:
-        """Every limit over time of the provider; places are given back when the answer has ended."""
-        for quota in (yield from self._counted()):
-            if quota.counts == "cost" or (quota.counts == "tokens" and self._contract.dialect is None):
-                continue
-            if quota.counts == "concurrent":
-                entered = yield Enter(self.routed.space, quota.name, int(quota.limit))
-                if not entered:
-                    return Refusal(quota.condition, {"limit": quota.limit})
-                self.entered.append((quota.name, int(quota.limit)))
-                continue
-            amount = 1.0
-            if quota.counts == "tokens" and self._contract.dialect is not None:
-                turn = self._read_turn()
-                amount = tokens.count(turn) + (turn.max_tokens or self._max_output() or 0)
-            wait = yield Spend(
-                self.routed.space, quota.name, amount, quota.limit, quota.window_seconds, self.now
-            )
-            if wait:
-                return Refusal(quota.condition, {"limit": quota.limit, "seconds": wait, "requested": amount})
-        return None
-
-    def _counted(self) -> Generator[Any, Any, list[Counted]]:
-        own = (yield Fetch(self.routed.space, "limits", "all")) or {}
-        limits = {**self.mock.limits, **own}
-        return list(
-            counted(self._contract, self.principal, self.model, self.card, self.mock.credentials, limits)
-        )
-
-    def funds(self) -> Check:
-        """Sets aside what the answer may cost at most; less output is left where the money ends before."""
-        prices = self._prices()
-        for quota in (yield from self._counted()):
-            if quota.counts != "cost" or not prices or self._is_free(quota.said):
-                continue
-            turn = self._read_turn()
-            prompt = price(prices, tokens.count(turn), 0)
-            caps = (turn.max_tokens, self.cap_left, self._max_output())
-            cap = min((each for each in caps if each is not None), default=0)
-            budget = quota.limit * MICROCENTS
-            cost = prompt + price(prices, 0, cap)
-            missing = yield Spend(self.routed.space, quota.name, cost, budget, None, self.now)
-            if missing and prices["output"]:
-                cap = int((cost - missing - prompt) / price(prices, 0, 1))
-                cost = prompt + price(prices, 0, cap)
-                if cap >= 1:
-                    missing = yield Spend(self.routed.space, quota.name, cost, budget, None, self.now)
-            if missing:
-                return Refusal(quota.condition, {"limit": quota.limit, "requested": cost / MICROCENTS})
-            self.reserved = quota.name, cost, budget
-            self.cap_left = cap
-        return None
-
-    def _is_free(self, said: Mapping[str, Any]) -> bool:
-        """Whether this request costs nothing, as one of the realities has it."""
-        where = said.get("free", {}).get(self.mock.reality)
-        return where is not None and any(value is True for _, value in select(self.body, where))
-
-    def _settle(self, usage: Usage | None) -> Generator[Any, Any, None]:
-        """Counts what was used, pays it out of what was set aside, and gives the rest back."""
-        meters = self._contract.response.get("meters")
-        free = any(self._is_free(each) for each in self.provider.said.get("quotas", ()))
-        if meters is not None and usage is not None and self.card is not None and not free:
-            served = self.card.said.get("served_as", {})
-            yield Tally(self.routed.space, self._meter, amounts(meters, served, usage, self._prices()))
-        if self.reserved is None:
-            return
-        name, cost, budget = self.reserved
-        self.reserved = None
-        used = price(self._prices(), usage.input, usage.output) if usage is not None else 0.0
-        missing = yield Spend(self.routed.space, name, used - cost, budget, None, self.now)
-        if missing:
-            # A scripted answer may be longer than what was left for it: then nothing is left.
-            yield Spend(self.routed.space, name, used - cost - missing, budget, None, self.now)
-
-    @property
-    def _meter(self) -> str:
-        return f"{self.principal.name}|{self.provider.id}"
-
-    def _metered(self, said: Mapping[str, Any]) -> Generator[Any, Any, dict[str, Any]]:
-        """What this account used, and what it may use."""
-        counts = yield Tally(self.routed.space, self._meter, {})
-        budgets = [each.limit * MICROCENTS for each in (yield from self._counted()) if each.counts == "cost"]
-        return told(counts, min(budgets, default=said["allowance"]))
-
-    def _max_output(self) -> int | None:
-        return self.card.value("max_output", self.mock.reality) if self.card else None
 
     # Answers
 
@@ -705,7 +214,10 @@ class _Answering:
 
         turn = self._read_turn()
         try:
-            for schema in (*(tool.schema for tool in turn.tools), turn.output.schema if turn.output else None):
+            for schema in (
+                *(tool.schema for tool in turn.tools),
+                turn.output.schema if turn.output else None,
+            ):
                 sound(schema)
             replies, guard = self._guarded(step)
         except (BrokenSchema, UnknownTool) as error:
@@ -919,20 +431,6 @@ class _Answering:
             return Response(status, headers, (), events=events)
         return Response(status, headers, (), body=speak.render(self.body, replies, context, contract.profile))
 
-    def _served(self) -> dict[str, str]:
-        """The vendor and its own name of the model; the seller and its id where the card says no other."""
-        if self.card is None:
-            return {}
-        plain = {"service": self.card.seller, "model": self.card.id_at(self.provider)}
-        return {**plain, **self.card.said.get("served_as", {})}
-
-    def _prices(self) -> dict[str, float]:
-        """US dollars per million tokens of input and output; empty unless the card names both."""
-        if self.card is None:
-            return {}
-        found = {name: self.card.value(f"prices.{name}") for name in ("input", "output")}
-        return {} if None in found.values() else found
-
     def _remember(self, response: Response) -> Answer:
         if not isinstance(self.body, dict) or self.body.get("store") is False:
             return
@@ -1077,22 +575,6 @@ class _Answering:
             self._contract.auth, asked, shown, self.mock.credentials, self.mock.auth, self.now
         )
         return str(said["token"]) if isinstance(found, Refused) else None
-
-    def _values(self, more: Mapping[str, Any]) -> dict[str, Any]:
-        served = self._served()
-        return {
-            "request_id": self.request_id,
-            "date": formatdate(self.now, usegmt=True),
-            "now": int(self.now),
-            "latency_ms": self.latency_ms,
-            "model": self.model or "",
-            "served_by": served.get("service", ""),
-            "served_model": served.get("model", ""),
-            "path": self.routed.path,
-            "region": self.region or (self.provider.said.get("region") or {}).get("default", ""),
-            "origin": self.request.header("origin") or "*",
-            **more,
-        }
 
     def _headers(self, content_type: str | None, more: Mapping[str, Any]) -> Headers:
         values = self._values({**more, "content_type": content_type or ""})
@@ -1290,34 +772,8 @@ class _Answering:
             return pieces, None
 
 
-_CHECKS = {
-    "size": _Answering.size,
-    "content-type": _Answering.content_type,
-    "auth": _Answering.authentication,
-    "json": _Answering.json,
-    "headers": _Answering.headers,
-    "shape": _Answering.shape,
-    "model": _Answering.find_model,
-    "api": _Answering.api,
-    "region": _Answering.in_region,
-    "tier": _Answering.tier,
-    "features": _Answering.features,
-    "guardrail": _Answering.guardrail,
-    "modality": _Answering.modality,
-    "media": _Answering.media,
-    "tools": _Answering.tools,
-    "cap": _Answering.cap,
-    "context": _Answering.context,
-    "state": _Answering.state,
-    "quota": _Answering.quota,
-    "funds": _Answering.funds,
-}
-"""The checks by the names that contracts and providers list under `checks`."""
-
 _BODILY = ("broken-schema", "unknown-tool", "missing-model", "tool-ids-mismatch", "tier-not-offered")
 """Conditions about the body: answered like one of a wrong shape where a provider has no error of their own."""
-
-_KINDS = ("image", "audio", "video")
 
 
 def find_failure(
@@ -1362,20 +818,6 @@ def _fits_pointer(pattern: str, at: str) -> bool:
         for part in pattern.split("/")[1:]
     )
     return re.fullmatch(expression, at.partition(":")[2] or at) is not None
-
-
-def _media(turn: Turn) -> Iterator[Media]:
-    for message in turn.messages:
-        for part in message.parts:
-            if isinstance(part, Media):
-                yield part
-            elif isinstance(part, ToolResult):
-                yield from (each for each in part.parts if isinstance(each, Media))
-
-
-def _joined(earlier: Sequence[Any], now: Sequence[Any]) -> tuple[Any, ...]:
-    systems = [message for message in now if message.role == "system"]
-    return (*systems, *earlier, *(message for message in now if message.role != "system"))
 
 
 def _signing_time(now: float) -> str:

@@ -25,11 +25,12 @@ from typing import Any, TypeVar
 
 from conformance.contract import Provider, Specs, load
 from conformance.exchange import Request
-from mockserver.answer import Mock, answer
+from mockserver.answer import answer
 from mockserver.auth import Mode
 from mockserver.credentials import Credentials, from_dict, make_credentials, to_dict, with_every_kind
 from mockserver.effects import Answer, Head, Send
 from mockserver.environment import forget_ended
+from mockserver.mock import Mock
 from mockserver.server import Server
 from mockserver.tls import bundle, ensure_ca, server_context
 

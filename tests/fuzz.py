@@ -30,9 +30,10 @@ from urllib.parse import urlsplit
 from conformance.contract import Contract, Specs, load
 from conformance.exchange import Chunk, Request
 from conformance.framing import encode, named, read
-from mockserver.answer import ERROR, REFUSED, Mock, answer
+from mockserver.answer import ERROR, REFUSED, answer
 from mockserver.effects import Cut, Head, Send, Stall, carry_out
 from mockserver.embedded import start, without_sockets
+from mockserver.mock import Mock
 
 LONG = 5.0
 """Seconds of CPU after which an answer counts as hanging."""

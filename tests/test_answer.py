@@ -12,9 +12,10 @@ import pytest
 
 from conformance.contract import Specs, load
 from conformance.exchange import Request
-from mockserver.answer import Mock, answer
+from mockserver.answer import answer
 from mockserver.credentials import make_credentials
 from mockserver.effects import Head, Send, carry_out
+from mockserver.mock import Mock
 
 NOW = 1_795_000_000.0
 MODEL = "mistral.magistral-small-2509"

@@ -23,10 +23,11 @@ import urllib3
 from conformance.contract import load
 from conformance.exchange import Request
 from conformance.picture import draw
-from mockserver.answer import Mock, answer
+from mockserver.answer import answer
 from mockserver.credentials import from_dict, make_credentials, to_dict
 from mockserver.effects import Head, Send, carry_out
 from mockserver.embedded import start
+from mockserver.mock import Mock
 from mockserver.provider import MockProvider
 
 SPECS = load()

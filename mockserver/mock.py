@@ -1,0 +1,83 @@
+"""One running mock, and the ids it gives out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+from collections.abc import Mapping, Sequence
+
+from conformance.contract import Specs
+from conformance.exchange import Request
+from mockserver.auth import Mode
+from mockserver.credentials import Credentials
+from mockserver.effects import (
+    State,
+)
+from mockserver.journal import summary
+from mockserver.memory import Memory
+from mockserver.quota import refuse_unknown
+
+
+class Mock:
+    """Everything one running mock knows. `limits` are quotas by their ids, over those of the providers.
+
+    Raises KeyError for a rule to break that nobody has, ValueError for a quota that there is not.
+    """
+
+    def __init__(
+        self,
+        specs: Specs,
+        credentials: Credentials,
+        *,
+        auth: Mode = "lenient",
+        reality: str = "documented",
+        broken: Sequence[str] = (),
+        seed: int | None = None,
+        state: State | None = None,
+        library: bytes | None = None,
+        limits: Mapping[str, float] | None = None,
+    ) -> None:
+        refuse_unknown(specs, limits or {})
+        for name in broken:
+            if name in specs.broken:
+                continue
+            if ":" in name or not any(rule.id == name for rule in specs.rules()):
+                specs.rule(name)
+        self.specs, self.credentials, self.auth, self.reality = specs, credentials, auth, reality
+        self.broken, self.seed = tuple(broken), seed
+        self.limits = dict(limits or {})
+        self.state: State = state or Memory()
+        self.library = library
+        """Puter's own library as its package has it, None if nobody gave one."""
+
+    def summary(self) -> list[str]:
+        """What was asked and refused, line by line, over all spaces."""
+        if not isinstance(self.state, Memory):
+            return []
+        return summary(entry for space in self.state.spaces() for entry in space.journal)
+
+
+class Ids:
+    """Random ids; with a seed the same ids for the same request, in any process."""
+
+    def __init__(self, seed: int | None, request: Request) -> None:
+        if seed is None:
+            # Unguessable, and one call for all the ids of a request instead of one for each character.
+            self._random = random.Random(os.urandom(32))
+        else:
+            digest = hashlib.sha256(
+                f"{seed}\n{request.method} {request.target}\n".encode() + request.body
+            ).digest()
+            self._random = random.Random(int.from_bytes(digest[:8], "big"))
+
+    def uuid(self) -> str:
+        text = f"{self._random.getrandbits(128):032x}"
+        variant = "89ab"[int(text[16], 16) % 4]
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+
+    def token(self, length: int, alphabet: str) -> str:
+        return "".join(self._random.choices(alphabet, k=length))
+
+    def number(self, low: int, high: int) -> int:
+        return self._random.randint(low, high)
