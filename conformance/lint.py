@@ -55,7 +55,7 @@ CONDITIONS: Mapping[str, tuple[str, ...]] = {
     "guardrail": ("unknown-guardrail",),
     "modality": ("input-modality",),
     "media": ("media-unreadable", "media-limit", "media-format", "address-not-offered"),
-    "tools": ("tool-ids-mismatch", "tools-not-offered"),
+    "tools": ("tool-ids-mismatch", "tools-not-offered", "tools-not-streamed"),
     "cap": ("output-cap-exceeded",),
     "context": ("context-overflow",),
     "state": ("unknown-response",),

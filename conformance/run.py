@@ -292,6 +292,9 @@ def inapplicable(target: Target, contract: Contract, rule: Rule) -> str | None:
         return "no card says what this model offers" if {"offers", "lacks", "claim"} & set(needs) else None
     if "offers" in needs and card.offers(needs["offers"], reality) is not True:
         return f"the card of {card.name} at {card.seller} does not offer {needs['offers']}"
+    besides = contract.request.get("tools_need") if needs.get("offers") == "tools" else None
+    if besides is not None and card.offers(besides, reality) is False:
+        return f"the card of {card.name} at {card.seller} does not offer {besides}"
     if "lacks" in needs and card.offers(needs["lacks"], reality) is not False:
         return f"the card of {card.name} at {card.seller} offers {needs['lacks']}"
     if "claim" in needs and card.value(needs["claim"], reality) is None:

@@ -300,8 +300,12 @@ class Asking:
     def tools(self) -> Check:
         yield from ()
         turn = self._read_turn()
-        if turn.tools and self.card is not None and self.card.offers("tools") is False:
-            return Refusal("tools-not-offered", {"model": self.model})
+        if turn.tools and self.card is not None:
+            needed = self._contract.request.get("tools_need")
+            if needed is not None and self.card.offers(needed, self.mock.reality) is False:
+                return Refusal("tools-not-streamed", {"model": self.model})
+            if self.card.offers("tools") is False:
+                return Refusal("tools-not-offered", {"model": self.model})
         open_calls: set[str] = set()
         for message in turn.messages:
             for part in message.parts:

@@ -284,6 +284,19 @@ class TestMembers:
         assert once.converse(modelId=CLAUDE, **asked)["stopReason"]
 
     @pytest.mark.parametrize(
+        "model", ["us.mistral.pixtral-large-2502-v1:0", "us.meta.llama3-3-70b-instruct-v1:0"]
+    )
+    def test_tools_in_a_stream_are_refused_where_the_card_lacks_them(
+        self, mock_provider: Any, once: Any, model: str
+    ) -> None:
+        tool = {"toolSpec": {"name": "look", "inputSchema": {"json": {"type": "object"}}}}
+        asked = {"modelId": model, "messages": [user("Hello")], "toolConfig": {"tools": [tool]}}
+        said = refused(mock_provider, "tools-not-streamed", once.converse_stream, **asked)
+        assert said.endswith("This model doesn't support tool use in streaming mode.")
+        assert once.converse(**asked)["stopReason"]
+        assert once.converse_stream(modelId=model, messages=[user("Hello")])["stream"]
+
+    @pytest.mark.parametrize(
         "written", ["mistral.mistral-7b-instruct-v0:2", "mistral.mistral-7b-instruct-v0%3A2"]
     )
     def test_a_colon_of_a_model_id_stands_in_the_path_raw_or_encoded(
