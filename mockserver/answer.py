@@ -713,6 +713,7 @@ class _Answering(Asking):
                 says,
                 self.turn,
                 step is not None or refused == "script",
+                self.principal.scheme,
             ),
         )
         pieces, end = self._pieces(response, step, failure)

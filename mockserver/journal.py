@@ -23,6 +23,8 @@ class Entry:
     """Why it was refused, for a person."""
     turn: Turn | None = None
     scripted: bool = False
+    scheme: str = "none"
+    """By what the caller was let in: `bearer`, `sigv4` or `puter`; `none` where nothing was asked for or taken."""
 
     def line(self) -> str:
         """The entry in one line."""

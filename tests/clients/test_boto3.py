@@ -691,7 +691,14 @@ class TestShapes:
 # -- who asks --------------------------------------------------------------------------------------------
 
 
-def short_term_key(access_key: str, secret: str, region: str, made: datetime.datetime, seconds: int) -> str:
+def short_term_key(
+    access_key: str,
+    secret: str,
+    region: str,
+    made: datetime.datetime,
+    seconds: int,
+    service: str = "bedrock",
+) -> str:
     """A key as aws-bedrock-token-generator makes it: a presigned URL in base64, signed by botocore."""
     import base64
     from unittest import mock
@@ -707,7 +714,7 @@ def short_term_key(access_key: str, secret: str, region: str, made: datetime.dat
         params={"Action": "CallWithBearerToken"},
     )
     with mock.patch("botocore.auth.get_current_datetime", lambda **_: made):
-        SigV4QueryAuth(Credentials(access_key, secret), "bedrock", region, expires=seconds).add_auth(asked)
+        SigV4QueryAuth(Credentials(access_key, secret), service, region, expires=seconds).add_auth(asked)
     url = asked.url.removeprefix("https://") + "&Version=1"
     return "bedrock-api-key-" + base64.b64encode(url.encode()).decode()
 
@@ -742,6 +749,7 @@ class TestWhoAsks:
             changes.get("region", info["region"]),
             datetime.datetime.now(datetime.UTC) - changes.get("age", datetime.timedelta()),
             3600,
+            changes.get("service", "bedrock"),
         )
 
     def test_a_short_term_key_is_good(self, mock_provider: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -759,6 +767,12 @@ class TestWhoAsks:
         self, mock_provider: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         key = self.short_term(mock_provider, region="eu-west-1")
+        assert "make sure your API Key is valid" in str(self.refused(mock_provider, key, monkeypatch))
+
+    def test_a_short_term_key_for_another_service_is_refused(
+        self, mock_provider: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        key = self.short_term(mock_provider, service="s3")
         assert "make sure your API Key is valid" in str(self.refused(mock_provider, key, monkeypatch))
 
     def signed(self, mock_provider: Any, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Any:
@@ -785,6 +799,83 @@ class TestWhoAsks:
     ) -> None:
         client = mock_provider.bedrock_client(config=ONCE, aws_access_key_id="AKIAFAKEFAKEFAKEFAKE")
         assert text_of(client.converse(**asked("Reply with exactly: ok"))) == "ok"
+
+    def test_the_key_of_the_environment_is_used_even_where_the_key_pair_is_better(
+        self, mock_provider: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "ABSKbm90LWEta2V5")
+        monkeypatch.setenv("AWS_AUTH_SCHEME_PREFERENCE", "sigv4")
+        error = error_of(mock_provider.bedrock_client(config=ONCE).converse, **asked("Hello"))
+        assert "make sure your API Key is valid" in str(error)
+        assert mock_provider.journal[-1].refused == "unknown-key"
+
+    def test_a_preference_of_the_environment_does_not_take_the_key_away(
+        self, mock_provider: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWS_AUTH_SCHEME_PREFERENCE", "sigv4")
+        assert mock_provider.bedrock_client(config=ONCE).converse(**asked("Hello"))["stopReason"]
+        assert mock_provider.journal[-1].scheme == "bearer"
+
+    @pytest.mark.parametrize(
+        "said",
+        [{"signature_version": "v4"}, {"auth_scheme_preference": "sigv4"}],
+        ids=lambda said: next(iter(said)),
+    )
+    def test_what_the_code_asks_for_wins_over_the_key_of_the_environment(
+        self, mock_provider: Any, monkeypatch: pytest.MonkeyPatch, said: dict[str, str]
+    ) -> None:
+        monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "ABSKbm90LWEta2V5")
+        client = mock_provider.bedrock_client(config=ONCE.merge(Config(**said)))
+        assert client.converse(**asked("Hello"))["stopReason"]
+        assert list(client.converse_stream(**asked("Hello"))["stream"])
+        assert [entry.scheme for entry in mock_provider.journal] == ["sigv4", "sigv4"]
+
+    @pytest.mark.parametrize(
+        ("minutes", "says"), [(-10, "Signature expired: "), (10, "Signature not yet current: ")]
+    )
+    def test_a_clock_that_is_off_is_told_so(
+        self, mock_provider: Any, monkeypatch: pytest.MonkeyPatch, minutes: int, says: str
+    ) -> None:
+        off = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=minutes)
+        client = self.signed(mock_provider, monkeypatch)
+        monkeypatch.setattr("botocore.auth.get_current_datetime", lambda **_: off)
+        error = error_of(client.converse, **asked("Hello"))
+        assert (code_of(error), error.response["Error"]["Message"].startswith(says)) == (
+            "InvalidSignatureException",
+            True,
+        )
+
+    def test_a_clock_within_five_minutes_is_good_enough(
+        self, mock_provider: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        off = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=4)
+        client = self.signed(mock_provider, monkeypatch)
+        monkeypatch.setattr("botocore.auth.get_current_datetime", lambda **_: off)
+        assert client.converse(**asked("Hello"))["stopReason"]
+
+    def test_a_session_token_is_signed_along(
+        self, mock_provider: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client = self.signed(mock_provider, monkeypatch, aws_session_token="a/session+token==")
+        assert client.converse(**asked("Hello"))["stopReason"]
+
+        def another(request: Any, **_: Any) -> None:
+            request.headers["X-Amz-Security-Token"] = "another"
+
+        client.meta.events.register("before-send.bedrock-runtime", another)
+        assert code_of(error_of(client.converse, **asked("Hello"))) == "InvalidSignatureException"
+        assert mock_provider.journal[-1].refused == "signature-mismatch"
+
+    def test_a_signature_for_another_service_is_refused(
+        self, mock_provider: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client = self.signed(mock_provider, monkeypatch)
+        client._request_signer._signing_name = "s3"
+        error = error_of(client.converse, **asked("Hello"))
+        assert (code_of(error), mock_provider.journal[-1].refused) == (
+            "InvalidSignatureException",
+            "wrong-service",
+        )
 
     def test_a_request_without_a_key_is_refused(
         self, mock_provider: Any, monkeypatch: pytest.MonkeyPatch
