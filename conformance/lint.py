@@ -489,6 +489,10 @@ def _step_problems(
     for name in _named(said, ("answered", "results", "$from")):
         if name not in earlier:
             yield f"no earlier step {name!r}; there are {', '.join(sorted(earlier)) or 'none'}"
+    known = asked.provider.said.get("account", {}) if asked.provider else {}
+    for name in _named(said, ("$account",)):
+        if name not in known:
+            yield f"the provider has no {name!r} under `account`; there are {', '.join(sorted(known)) or 'none'}"
     for name in _named(said.get("turn", {}), ("claim",)):
         if name.partition(".")[0] not in claims:
             yield f"cards make no claim {name!r}; there are {', '.join(sorted(claims))}"

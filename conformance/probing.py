@@ -155,10 +155,10 @@ def build(
     if "body" in where and isinstance(body, Mapping):
         body, _ = change(body, where["body"], model, remove=model is None)
     if "patch" in said:
-        body = merge(body or {}, _taken(said["patch"], earlier))
+        body = merge(body or {}, _taken(said["patch"], earlier, target))
     if said.get("reversed"):
         body = turned(body)
-    path = said.get("path") or _path(contract, model, _taken(said.get("filled", {}), earlier))
+    path = said.get("path") or _path(contract, model, _taken(said.get("filled", {}), earlier, target))
     headers = dict(contract.request.get("sent_headers", {}))
     content_types = contract.request.get("content_types")
     if contract.request.get("body") is not None:
@@ -178,18 +178,31 @@ def build(
     return request, body, asked
 
 
-def _taken(value: Any, earlier: Mapping[str, Step]) -> Any:
-    """`{$from: step, $at: pointer}` replaced by what stood there in the earlier step's answer."""
+def _taken(value: Any, earlier: Mapping[str, Step], target: Target) -> Any:
+    """`{$from: step, $at: pointer}` replaced by what stood there in the earlier step's answer, `{$account: name}`
+    by what the target's account has."""
     if isinstance(value, Mapping):
+        if "$account" in value:
+            return _of_account(value["$account"], target)
         if "$from" in value:
             found = select(earlier[value["$from"]].document, value["$at"])
             if not found:
                 raise Unfounded(f"step {value['$from']} has nothing at {value['$at']}")
             return found[0][1]
-        return {key: _taken(child, earlier) for key, child in value.items()}
+        return {key: _taken(child, earlier, target) for key, child in value.items()}
     if isinstance(value, list):
-        return [_taken(child, earlier) for child in value]
+        return [_taken(child, earlier, target) for child in value]
     return value
+
+
+def _of_account(name: str, target: Target) -> str:
+    if name not in target.account:
+        variable = target.provider.said["account"][name].get("environment")
+        what = name.replace("-", " ")
+        if variable is None:
+            raise CannotAsk(f"it names a {what} that only a mock has")
+        raise CannotAsk(f"it names a {what} of the account: say which in {variable}")
+    return target.account[name]
 
 
 def _path(contract: Contract, model: str | None, values: Mapping[str, Any]) -> str:

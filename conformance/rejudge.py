@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from conformance.finding import Finding
 from conformance.probing import CannotAsk
 from conformance.rules import Step
 from conformance.run import Run
-from conformance.target import Target, UsageError
+from conformance.target import Target, UsageError, account
 
 KEPT_SECTIONS = ("declared", "ruleset", "waivers")
 """What a stored run says beside its rules and what judging it again does not look at."""
@@ -82,6 +83,7 @@ def targets_of(said: Mapping[str, Any], specs: Specs) -> list[Target]:
                 variable,
                 auth=each["auth"],
                 reality=each["reality"],
+                account=account(provider, None if variable == "MOCK_KEY" else os.environ),
             )
         )
     return found

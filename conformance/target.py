@@ -42,6 +42,8 @@ class Target:
     reality: str = "documented"
     signer: Signer | None = None
     """Signs the requests in place of `key`."""
+    account: Mapping[str, str] = field(default_factory=dict)
+    """What of the provider's `account` is known here, by its name."""
 
     @property
     def name(self) -> str:
@@ -113,8 +115,20 @@ def targets(
             variable,
             auth="strict",
             signer=signer,
+            account=account(said, environment),
         )
     ]
+
+
+def account(provider: Provider, environment: Mapping[str, str] | None) -> dict[str, str]:
+    """What the account has that probes name: as the variables say, at a mock (`environment` None) all of it."""
+    named = provider.said.get("account", {})
+    if environment is None:
+        return {name: how["mock"] for name, how in named.items()}
+    found = {
+        name: environment.get(how.get("environment", "")) or how.get("default") for name, how in named.items()
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _at_mock(
@@ -132,6 +146,7 @@ def _at_mock(
         mock.get("ca"),
         mock.get("auth", "lenient"),
         mock.get("reality", "documented"),
+        account=account(provider, None),
     )
 
 

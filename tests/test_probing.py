@@ -55,6 +55,20 @@ def built(
     return build(contract, "ask", said, target_of(contract, **changes), earlier or {})[0]
 
 
+def test_a_guardrail_of_ours_is_not_asked_of_an_account_that_has_another() -> None:
+    apply = SPECS.contracts["bedrock-runtime/apply-guardrail"]
+    probes = {name: probe["steps"]["ask"] for name, probe in apply.probes.items()}
+    with pytest.raises(
+        CannotAsk, match="it names a guardrail of the account: say which in BEDROCK_GUARDRAIL_ID"
+    ):
+        built(apply, probes["says-nothing-bad"])
+    [mine] = targets(SPECS, "bedrock-runtime", environment={**VARIABLES, "BEDROCK_GUARDRAIL_ID": "abc123"})
+    asked = build(apply, "ask", probes["says-nothing-bad"], mine, {})[0]
+    assert asked.target == "/guardrail/abc123/version/DRAFT/apply"
+    with pytest.raises(CannotAsk, match="it names a guardrail of words that only a mock has"):
+        build(apply, "ask", probes["says-a-word"], mine, {})
+
+
 def body_of(
     contract: Contract, said: Mapping[str, Any], earlier: Mapping[str, Step] | None = None, **how: Any
 ) -> Any:
