@@ -44,6 +44,8 @@ examples:
   mockserver --port 0 --tls-port 0           any free ports
   mockserver --break bedrock-runtime/converse:usage-adds-up
                                              break one rule, to see what a client makes of it
+  mockserver --broken null                   be a broken provider, whatever is asked
+  mockserver --specs my-specs/               serve providers of your own beside the shipped ones
   mockserver --quota requests_per_minute=3   run into a limit soon
   mockserver --puter-js node_modules/@heyputer/puter.js
                                              serve the puter.js that npm has installed there: a page needs
@@ -86,6 +88,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _serve(arguments)
     except KeyboardInterrupt:
         return BY_SIGNAL + signal.SIGINT
+
+
+class WrongUsage(ValueError):
+    """An argument that no other file of ours looks at before the mock starts."""
 
 
 def _serve(arguments: Sequence[str]) -> int:
@@ -265,7 +271,7 @@ def _give_up(name: str, error: Exception) -> int:
     if said is None:
         raise error
     print(f"{name}: {said}", file=sys.stderr)
-    return USAGE if isinstance(error, KeyError) else 1
+    return USAGE if isinstance(error, (KeyError, WrongUsage)) else 1
 
 
 def _plainly(error: Exception) -> str | None:
@@ -273,6 +279,8 @@ def _plainly(error: Exception) -> str | None:
     from mockserver.server import CannotListen
 
     match error:
+        case CannotListen(host=host) if host not in (HOST, "::1") and _no_such_address(error.__cause__):
+            return f"{error}; --host takes an address of this machine"
         case CannotListen(scheme=scheme):
             flag = "--port" if scheme == "http" else "--tls-port"
             return f"{error}; choose another with {flag} (0: any free port)"
@@ -281,6 +289,13 @@ def _plainly(error: Exception) -> str | None:
         case SpecError() | ValueError() | NotADirectoryError() | PermissionError() | FileNotFoundError():
             return str(error)
     return None
+
+
+def _no_such_address(cause: BaseException | None) -> bool:
+    import errno
+    import socket
+
+    return isinstance(cause, socket.gaierror) or getattr(cause, "errno", None) == errno.EADDRNOTAVAIL
 
 
 def _parser(name: str, about: str, examples: str, usage: str | None = None) -> argparse.ArgumentParser:
@@ -318,11 +333,25 @@ def _mock_options(parser: argparse.ArgumentParser, port: int, tls_port: int, sta
     )
     parser.add_argument(
         "--break",
-        dest="broken",
+        dest="rules",
         action="append",
         default=[],
         metavar="RULE_ID",
         help="break this rule in every answer; may be given again",
+    )
+    parser.add_argument(
+        "--broken",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="be this broken provider of specs/broken/, whatever is asked (null, stalls, ...); may be given again",
+    )
+    parser.add_argument(
+        "--specs",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder of YAML of your own, served beside the shipped specs; may be given again",
     )
     parser.add_argument(
         "--quota",
@@ -354,8 +383,15 @@ def _state_dir(parser: argparse.ArgumentParser, default: Path | None) -> None:
 
 
 def _members(asked: argparse.Namespace) -> dict[str, Any]:
-    names = ("host", "port", "tls_port", "state_dir", "auth", "reality", "broken", "seed", "puter_js")
-    return {**{name: getattr(asked, name) for name in names}, "limits": dict(asked.limits)}
+    from conformance.contract import load
+
+    names = ("host", "port", "tls_port", "state_dir", "auth", "reality", "seed", "puter_js")
+    specs = load(asked.specs)
+    for name in asked.broken:
+        if name not in specs.broken:
+            raise WrongUsage(f"--broken: expected one of {', '.join(sorted(specs.broken))}, got {name!r}")
+    members = {name: getattr(asked, name) for name in names}
+    return members | {"specs": specs, "broken": [*asked.rules, *asked.broken], "limits": dict(asked.limits)}
 
 
 def _quota(text: str) -> tuple[str, float]:

@@ -190,6 +190,37 @@ def test_the_line_names_the_state_directory_and_what_is_broken(tmp_path: Path) -
         assert (tmp_path / "else where" / "mock.json").exists()
 
 
+def test_broken_makes_it_a_broken_provider_by_name(tmp_path: Path) -> None:
+    with serving(tmp_path, *ANY_PORTS, "--broken", "null", "--broken", "stalls") as (_, line):
+        assert "reality documented, breaking null, stalls)" in line
+    with serving(tmp_path, *ANY_PORTS, "--broken", "null") as (_, line):
+        answered = urllib3.request("GET", line.split()[2] + "/openai/v1/models", retries=False)
+        assert (answered.status, answered.data) == (200, b"")
+
+
+def test_specs_serves_a_broken_provider_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "mine" / "broken").mkdir(parents=True)
+    (tmp_path / "mine" / "broken" / "teapot.yaml").write_text(
+        "broken: teapot\ntext: Everything is 418.\noperations: [{exchange: {status: 418}}]\n"
+    )
+    with serving(tmp_path, *ANY_PORTS, "--specs", "mine", "--broken", "teapot") as (_, line):
+        assert urllib3.request("GET", line.split()[2] + "/openai/v1/models", retries=False).status == 418
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--broken", "nul"], "--broken: expected one of always-wrong, "),
+        (["--specs", "nowhere"], "nowhere"),
+        (["--host", "no-such-host.invalid"], "; --host takes an address of this machine"),
+    ],
+)
+def test_what_it_cannot_be_is_one_line_that_says_why(arguments: list[str], says: str, tmp_path: Path) -> None:
+    done = mockserver(*ANY_PORTS, *arguments, cwd=tmp_path)
+    assert done.returncode in (1, 2) and says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_it_listens_where_it_is_told() -> None:
     running = start(host="0.0.0.0")
     try:
