@@ -17,7 +17,7 @@ from conformance.document import read
 from conformance.lint import AUTH_CONDITIONS, CONDITIONS, UNCHECKED, exchange_mismatches, problems, shown
 from conformance.mutants import run_mutants
 from conformance.rules import CHECKS, OF_REFUSALS
-from mockserver import answer, auth
+from mockserver import answer, auth, checks
 
 if TYPE_CHECKING:
     from tests.conftest import Example
@@ -244,11 +244,11 @@ def test_the_table_of_conditions_is_that_of_lint() -> None:
 
 
 def test_the_conditions_are_those_that_the_mock_can_refuse_with() -> None:
-    assert set(CONDITIONS) == set(answer._CHECKS)
+    assert set(CONDITIONS) == set(checks.CHECKS)
     assert {scheme: set(each) for scheme, each in AUTH_CONDITIONS.items()} == {
         scheme: set(each) for scheme, each in auth.CONDITIONS.items()
     }
-    source = inspect.getsource(answer)
+    source = inspect.getsource(answer) + inspect.getsource(checks)
     everywhere = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "mockserver").rglob("*.py"))
     known = {condition for each in CONDITIONS.values() for condition in each} | set(UNCHECKED)
     assert {condition for condition in known if f'"{condition}"' not in everywhere} == set()
