@@ -15,12 +15,14 @@ import argparse
 import base64
 import json
 import random
+import signal
 import socket
 import sys
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -301,7 +303,8 @@ def ask_in_process(specs: Specs, count: int, seed: int, glob: str, auth: str = "
         outcome.asked += 1
         began = time.process_time()
         try:
-            head, data = _carried_out(mock, request)
+            with _in_time():
+                head, data = _carried_out(mock, request)
         except Exception as error:  # whatever it is, a user would have met it
             outcome.fault(_told(error), request)
             continue
@@ -315,6 +318,26 @@ def ask_in_process(specs: Specs, count: int, seed: int, glob: str, auth: str = "
             outcome.refused[names[REFUSED]] += 1
         _judge(outcome, request, head, names, data, allowed[contract.id])
     return outcome
+
+
+class Hangs(Exception):
+    """It took too long, wherever it was."""
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Raises Hangs in whatever takes longer than it may; in the main thread, where there are signals."""
+
+    def late(*_: Any) -> None:
+        raise Hangs(f"no answer after {LONG} s of CPU")
+
+    before = signal.signal(signal.SIGVTALRM, late)
+    signal.setitimer(signal.ITIMER_VIRTUAL, LONG)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def _told(error: Exception) -> str:
