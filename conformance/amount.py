@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+EXAMPLES = 100
+"""Examples that one run draws at most."""
+
+
+def read_examples(text: str) -> int:
+    """How many examples. Raises argparse.ArgumentTypeError for what is no number, or too many."""
+    from argparse import ArgumentTypeError
+
+    if not (text.isascii() and text.isdigit()) or int(text) > EXAMPLES:
+        raise ArgumentTypeError(f"expected a number of examples from 0 to {EXAMPLES}, got {text!r}")
+    return int(text)
+
 
 def read_dollars(text: str) -> float:
     """Dollars, with or without their sign. Raises ValueError for what is no amount."""

@@ -216,6 +216,7 @@ def _parser() -> argparse.ArgumentParser:
         "--shard", metavar="I/N", help="only the I-th of N parts; no exchange is made in two (see merge)"
     )
     _money(run)
+    _examples(run)
     run.add_argument(
         "--limits",
         action="store_true",
@@ -264,6 +265,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _whom(planned)
+    _examples(planned)
     planned.add_argument("--budget", metavar="DOLLARS", type=read_dollars, help="say whether it is enough")
     planned.add_argument("--limits", action="store_true", help="plan the search for limits too")
     planned.set_defaults(command=_plan)
@@ -360,6 +362,18 @@ def _whom(command: argparse.ArgumentParser) -> None:
     command.add_argument("--reality", choices=["documented", "observed"], help="which reality a mock shows")
 
 
+def _examples(command: argparse.ArgumentParser) -> None:
+    from conformance.amount import read_examples
+
+    command.add_argument(
+        "--examples",
+        metavar="N",
+        type=read_examples,
+        default=0,
+        help="ask the rules that hold for any turn of N drawn ones too (default: 0): other words, caps, members",
+    )
+
+
 def _money(command: argparse.ArgumentParser) -> None:
     from conformance.amount import read_dollars
 
@@ -427,7 +441,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 )
                 return INCONCLUSIVE
     options = ["-c", str(PROMISES.with_name("run.ini")), "--rootdir", str(PROMISES.parent)]
-    options += ["-p", "conformance.plugin", "-p", "no:cacheprovider"]
+    options += ["-p", "conformance.plugin", "-p", "no:cacheprovider", "-p", "no:logging"]
     # What failed is told by Verdict; --no-summary would silence that too before pytest 9.2.
     options += ["-qq", "--no-header", "--disable-warnings", "--tb=no", "-rN"]
     for name, value in (
@@ -440,6 +454,7 @@ def _run(arguments: argparse.Namespace) -> int:
         *((name.replace("_", "-"), value) for name, value in terms.items()),
         ("budget", arguments.budget),
         ("retries", arguments.retries),
+        ("examples", arguments.examples or None),
     ):
         if value is not None:
             options.append(f"--conformance-{name}={value}")

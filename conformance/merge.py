@@ -70,6 +70,9 @@ def merge(parts: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str,
     for name in ("ruleset", "baseline"):
         if name in parts[0]:
             merged[name] = parts[0][name]
+    examples = {name: each for part in parts for name, each in part.get("examples", {}).items()}
+    if examples:
+        merged["examples"] = examples
     if any("waivers" in part for part in parts):
         merged["waivers"] = _distinct(parts, "waivers", ("at", "rule"), _waiver)
     if any("declared" in part for part in parts):

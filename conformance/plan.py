@@ -5,10 +5,13 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from conformance.amount import dollars
 from conformance.contract import Contract, Rule, Specs
+from conformance.drawn import draw, varies
 from conformance.equivalence import expand, goes_on
+from conformance.examples import planned
 from conformance.exchange import Exchange
 from conformance.limits import likely, most, places, searches
 from conformance.prices import bounds
@@ -34,15 +37,25 @@ class Line:
 
 
 def plan(
-    specs: Specs, targets: Sequence[Target], chosen: Sequence[tuple[Target, Contract, Rule]]
+    specs: Specs,
+    targets: Sequence[Target],
+    chosen: Sequence[tuple[Target, Contract, Rule]],
+    examples: int = 0,
 ) -> list[Line]:
-    """One line for each API, in the order of `chosen`. The same request is planned once, as it is paid once."""
+    """One line for each API, in the order of `chosen`. The same request is planned once, as it is paid once.
+
+    With `examples` so many drawn ones are planned beside each probe that may vary.
+    """
+    drawn = cache(lambda contract: draw(specs.contracts[contract], examples))
     by_name = {each.name: each for each in targets}
     counted: set[str] = set()
     probes: dict[tuple[str, str, str], tuple[Target, Contract, str]] = {}
     for target, contract, rule in chosen:
         if rule.probe is not None and inapplicable(target, contract, rule) is None:
             probes[target.name, contract.id, rule.probe] = target, contract, rule.probe
+            if examples and varies(contract, rule) is not None:
+                for more, probe in planned(contract, rule, drawn(contract.id)):
+                    probes[target.name, contract.id, probe] = target, more, probe
     lines: dict[tuple[str, str], Line] = {}
     for target, contract, probe in probes.values():
         try:
@@ -138,9 +151,8 @@ def command(specs: Specs, arguments: Namespace) -> Iterator[str]:
         reality=arguments.reality,
     )
     chosen = cases(asked, specs, arguments.api)
-    yield from table(
-        plan(specs, asked, [(each.target, each.contract, each.rule) for each in chosen]), arguments.budget
-    )
+    rules = [(each.target, each.contract, each.rule) for each in chosen]
+    yield from table(plan(specs, asked, rules, arguments.examples), arguments.budget)
     if arguments.limits:
         yield ""
         yield from limits_table(places(specs, asked, arguments.api))

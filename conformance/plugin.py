@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from conformance.amount import read_dollars
+from conformance.amount import read_dollars, read_examples
 
 PROMISES = Path(__file__).resolve().parent / "suite" / "promises.py"
 """The module of the suite that holds its test functions."""
@@ -83,6 +83,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         type=int,
         help="how often a rate limit is waited for (2; a mock: 0)",
+    )
+    group.addoption(
+        "--conformance-examples",
+        metavar="N",
+        type=read_examples,
+        default=0,
+        help="ask the rules that hold for any turn of N drawn ones too (0); see `conformance run --help`",
     )
     group.addoption(
         "--conformance-limits",

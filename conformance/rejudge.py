@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from conformance.contract import Contract, Specs
+from conformance.examples import StoredExamples
 from conformance.finding import Finding
 from conformance.probing import CannotAsk
 from conformance.rules import Step
 from conformance.run import Run
 from conformance.target import Target, UsageError, account
 
-KEPT_SECTIONS = ("declared", "ruleset", "waivers")
+KEPT_SECTIONS = ("declared", "examples", "ruleset", "waivers")
 """What a stored run says beside its rules and what judging it again does not look at."""
 
 
@@ -100,7 +101,7 @@ def judge_run(
     for address, steps in said["exchanges"].items():
         (folder / f"{address}.json").write_text(json.dumps(steps), encoding="utf-8")
     asked = {(each["target"], each["contract"]) for each in said["findings"] if each["evidence"]}
-    run = Stored(specs, targets, folder)
+    run = StoredExamples(Stored(specs, targets, folder), said.get("examples", {}))
     found = []
     for target in targets:
         for contract in specs.of(target.provider.id):

@@ -92,6 +92,18 @@ def _rivals(specs: Specs, contract: Contract) -> list[Contract]:
     ]
 
 
+def within(contract: Contract, at: str) -> st.SearchStrategy[Any] | None:
+    """What may stand at the pointer `at` of the contract's requests; None if its schema has no such member."""
+    schema = contract.request.get("body", {})
+    for name in at.split("/")[1:]:
+        whole = _whole(schema, contract.definition)
+        schema = whole.get("properties", {}).get(name) if isinstance(whole, Mapping) else None
+        if schema is None:
+            return None
+    whole = _whole(schema, contract.definition)
+    return None if whole is False else values(whole, contract.definition)
+
+
 def values(schema: Any, definition: Definition, depth: int = 0) -> st.SearchStrategy[Any]:
     """JSON values that mostly fit the schema: what it says by `if`, `not` and `dependent` is left to a filter.
 
