@@ -85,7 +85,7 @@ def _kept(specs: Specs, target: Target, globs: Sequence[str], folder: Path) -> l
     """The rules that the unbroken mock keeps."""
     from conformance.session import matches
 
-    run = Run(specs, [target], folder / "clean" / target.name)
+    run = Run(specs, [target], folder / "clean" / target.name, alone=True)
     try:
         return [
             rule
@@ -114,7 +114,7 @@ def _one(
     for target in asked:
         base = target.endpoint.removesuffix(target.provider.prefix)
         here = replace(target, endpoint=f"{base}/~{name}{target.provider.prefix}")
-        run = Run(specs, [here], folder / name / target.name, ((BREAK, name),), patience=patience)
+        run = Run(specs, [here], folder / name / target.name, ((BREAK, name),), patience=patience, alone=True)
         try:
             for contract in specs.of(target.provider.id):
                 for rule in contract.rules.values():

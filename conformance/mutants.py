@@ -136,7 +136,8 @@ def _break_all(
     folder: Path,
     progress: IO[str] | None,
 ) -> None:
-    clean = Run(specs, [target], folder / str(target.card and target.card.model) / "clean" / target.name)
+    place = folder / str(target.card and target.card.model) / "clean" / target.name
+    clean = Run(specs, [target], place, alone=True)
     try:
         for contract in specs.of(target.provider.id):
             for rule in contract.rules.values():
@@ -169,7 +170,8 @@ def break_rule(
 ) -> Mutant:
     """Asks the rule's probe of a mock that breaks the rule, and judges every rule of that probe."""
     target = replace(target, endpoint=_space(target, rule.name))
-    run = Run(specs, [target], folder / f"{contract.id}-{rule.id}".replace("/", "_"), ((BREAK, rule.name),))
+    place = folder / f"{contract.id}-{rule.id}".replace("/", "_")
+    run = Run(specs, [target], place, ((BREAK, rule.name),), alone=True)
     try:
         own = run.judge(target, contract, rule)
         others = []

@@ -11,6 +11,7 @@ import io
 import struct
 import zlib
 from collections.abc import Mapping
+from functools import lru_cache
 
 __all__ = ["FONT", "FORMATS", "GLYPH_HEIGHT", "GLYPH_WIDTH", "draw"]
 
@@ -71,6 +72,7 @@ FONT: dict[str, tuple[int, ...]] = {
 """Seven rows a glyph, top to bottom; bit 4 is the leftmost column. No row of a glyph is empty."""
 
 
+@lru_cache(64)
 def draw(code: str, scale: int = 4, form: str = "png") -> bytes:
     """The bytes of a picture that shows `code`; `scale` is the side of a cell in pixels, `form` one of FORMATS.
 

@@ -37,7 +37,7 @@ class Run:
 
     `extra` are headers sent with every request, `budget` dollars that all workers together may spend, `retries`
     how often a request that was refused for its rate is asked again, `patience` the seconds of silence that end an
-    answer.
+    answer. A run that is `alone` shares its exchanges with no other process, and keeps them off the disk.
     """
 
     def __init__(
@@ -50,10 +50,11 @@ class Run:
         budget: float | None = None,
         retries: int = 0,
         patience: float = TIMEOUT_READ,
+        alone: bool = False,
     ) -> None:
         self.specs, self.targets, self.extra = specs, tuple(targets), extra
         self._by_name = {each.name: each for each in self.targets}
-        self._store = Store(folder)
+        self._store = Store(folder, alone=alone)
         self._ledger, self._retries, self._patience = Ledger(folder, budget), retries, patience
         self._repeated: dict[str, int] = {}
         """How often a rate limit was waited for, by address."""
@@ -61,6 +62,11 @@ class Run:
         self._askers: dict[str, Asker] = {}
         self._seen: dict[tuple[str, str, str], Mapping[str, Step]] = {}
         self._redact = Redactor({key: name for each in self.targets for key, name in each.secrets.items()})
+
+    @property
+    def kept(self) -> Mapping[str, list[dict[str, Any]]]:
+        """The stored steps by address, of a run that is alone."""
+        return self._store.kept
 
     def close(self) -> None:
         """Ends all connections."""

@@ -11,7 +11,8 @@ import math
 import sys
 import wave
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import cache, lru_cache
 
 __all__ = ["TONES", "dial"]
 
@@ -29,6 +30,7 @@ TONES: Mapping[str, tuple[int, int]] = {
 """The two frequencies of each key, in hertz."""
 
 
+@lru_cache(64)
 def dial(digits: str) -> bytes:
     """The bytes of a WAV file in which `digits` are dialled. Raises ValueError for what no telephone dials."""
     if not digits or set(digits) - set(TONES):
@@ -49,7 +51,7 @@ def dial(digits: str) -> bytes:
     return out.getvalue()
 
 
-def _tones(low: int, high: int) -> Iterator[int]:
-    for place in range(int(RATE * SOUNDS)):
-        turn = 2 * math.pi * place / RATE
-        yield int(LOUD * (math.sin(low * turn) + math.sin(high * turn)))
+@cache
+def _tones(low: int, high: int) -> tuple[int, ...]:
+    turns = (2 * math.pi * place / RATE for place in range(int(RATE * SOUNDS)))
+    return tuple(int(LOUD * (math.sin(low * turn) + math.sin(high * turn))) for turn in turns)

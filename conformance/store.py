@@ -12,6 +12,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from conformance.exchange import Chunk, Exchange, Headers, Request, Response
 from conformance.signing import SIGNED_HEADERS
 from conformance.target import Target
 
+_NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 STILL_A_SECRET = 6
 """Shorter keys are not searched for in texts: they would hit words."""
 
@@ -29,7 +31,7 @@ def text_or_base64(data: bytes) -> dict[str, str]:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(data).decode()}
-    if any(character < " " and character not in "\t\n\r" for character in text):
+    if _NO_TEXT.search(text):
         return {"base64": base64.b64encode(data).decode()}
     return {"text": text}
 
@@ -133,6 +135,7 @@ class Redactor:
         return Exchange(request, response, failure, exchange.truth)
 
 
+@cache
 def _any_form(character: str) -> bytes:
     """A pattern of the ways in which a character of a key is written."""
     if character.isascii() and character.isalnum():
@@ -207,10 +210,15 @@ def _quoted(text: str, variable: str) -> str:
 
 
 class Store:
-    """A folder of exchanges, one file for each (target, contract, probe)."""
+    """A folder of exchanges, one file for each (target, contract, probe).
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Of a run that is `alone`, with no other process to share with, nothing is written: `kept` has what it was told.
+    """
+
+    def __init__(self, folder: Path, *, alone: bool = False) -> None:
+        self.folder, self._alone = folder, alone
+        self.kept: dict[str, list[dict[str, Any]]] = {}
+        self._paid: dict[str, dict[str, Any]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def address(self, *key: str) -> str:
@@ -221,6 +229,10 @@ class Store:
 
     def steps(self, address: str, ask: Callable[[], Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
         """What is kept under `address`; asked for once, by whoever comes first."""
+        if self._alone:
+            if address not in self.kept:
+                self.kept[address] = [dict(each) for each in ask()]
+            return self.kept[address]
         from filelock import FileLock
 
         path = self.folder / f"{address}.json"
@@ -235,6 +247,11 @@ class Store:
 
     def once(self, key: str, ask: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         """What is kept under `key`; asked for once. Who finds it there has not paid for it."""
+        if self._alone:
+            if key not in self._paid:
+                self._paid[key] = dict(ask())
+                return self._paid[key]
+            return _paid_before(self._paid[key])
         from filelock import FileLock
 
         folder = self.folder / "paid"
@@ -248,9 +265,13 @@ class Store:
                     temporary.write_text(json.dumps(made, ensure_ascii=True), encoding="utf-8")
                     temporary.replace(path)
                     return made
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        found["paid_before"] = found.pop("paid", None)
-        return found
+        return _paid_before(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _paid_before(stored: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(stored)
+    found["paid_before"] = found.pop("paid", None)
+    return found
 
 
 def request_key(target: str, exchange: Exchange, repeat: int = 1) -> str:

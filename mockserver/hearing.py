@@ -11,6 +11,7 @@ import math
 import wave
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 from conformance.sound import TONES
@@ -53,6 +54,7 @@ class Sound:
     """Hertz, if the whole recording is one tone."""
 
 
+@lru_cache(16)
 def hear(data: bytes) -> Sound:
     """The recording and what is heard in it. Raises UnreadableMedia for what is none, or is cut off."""
     if not (data.startswith(b"RIFF") and data[8:12] == b"WAVE"):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import ssl
 import time
 import traceback
@@ -47,6 +48,8 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 TLS_HANDSHAKE = b"\x16\x03"
 PROTOCOLS = ("h2", "http/1.1")
 """What is offered to a client in TLS, the best first."""
+
+_NO_LINE = re.compile(r"[\r\n\0]")
 
 JOINED = 1 << 16
 """Bytes of a body after which they are written, though nothing waits yet."""
@@ -310,7 +313,7 @@ class Outgoing(ABC):
         self._left = head.length
         headers = list(head.headers)
         for name, value in headers:
-            if any(character in "\r\n\0" for character in name + value):
+            if _NO_LINE.search(name) or _NO_LINE.search(value):
                 raise ValueError(f"header {name!r}: expected one line, got {value!r}")
         if head.length is not None and head.status != 204 and header(head.headers, "content-length") is None:
             headers.append(("Content-Length", str(head.length)))

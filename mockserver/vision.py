@@ -12,6 +12,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from conformance.picture import FONT, GLYPH_HEIGHT, GLYPH_WIDTH
@@ -46,6 +47,7 @@ class Picture:
     text: str | None = None
 
 
+@lru_cache(16)
 def look(data: bytes) -> Picture:
     """The image and the text drawn in it. Raises UnreadableMedia for what is no whole image."""
     picture = measure(data)
