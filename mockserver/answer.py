@@ -228,6 +228,7 @@ class _Answering(Asking):
             return
         if step is not None and failure is not None and failure.untold:
             replies, step, failure = [step.ended_early(each) for each in replies], Step(), None
+        replies = yield from self._cached(replies)
         response = self._render(replies, guard)
         yield from self._settle(replies[0].usage)
         if contract.response.get("remember"):
@@ -395,6 +396,21 @@ class _Answering(Asking):
                 replies = list(reply(seen, seed, ability))
         operations = varied(self.operations, self.request, self.request_id)
         return [broken_reply(each, operations) for each in replies]
+
+    def _cached(self, replies: list[Reply]) -> Generator[Any, Any, list[Reply]]:
+        """The replies, and in their usage what cache points did, where the model's card offers them."""
+        usage, card = replies[0].usage, self.card
+        if usage is None or card is None or "caching" not in self._contract.request:
+            return replies
+        if card.offers("prompt_caching", self.mock.reality) is not True:
+            return replies
+        from mockserver.caching import counted
+
+        least = card.value("cache_minimum", self.mock.reality) or 0
+        whose = f"{self.principal.name}|{card.id_at(self.provider)}"
+        space = self.routed.space
+        usage = yield from counted(self._contract, self.body, usage, least, whose, space, self.now)
+        return [replace(replies[0], usage=usage), *replies[1:]]
 
     def _model_seed(self) -> int:
         turn = self._read_turn()

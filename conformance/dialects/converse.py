@@ -12,8 +12,8 @@ The profile:
     sorted        whether the members of every object come in alphabetical order
     usage_extras  further members of usage: the words cache_read and cache_write stand for
                   those counts, what is no text for itself
-    cache_counts  {models, members}: the models whose usage tells cache counts even where they are
-                  0, and further members as in usage_extras; null: none
+    cache_counts  {models, members}: the models whose usage tells cache counts even where nothing was
+                  cached (none without `models`), and further members as in usage_extras; null: none
     guarded       the stopReason of an answer in which a guardrail intervened
     thinking      places in additionalModelRequestFields that ask for reasoning: {at: pointer,
                   words: what stands there -> effort}; a text that is not listed is the effort
@@ -38,6 +38,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from functools import reduce
 from itertools import groupby, takewhile
@@ -183,6 +184,29 @@ def padding(context: Context, profile: Profile) -> JSON:
 def fold(events: Iterable[Event], profile: Profile) -> list[Reply]:
     """The one reply that `events` add up to; none if no message began."""
     return parse(_put_together(events), profile)
+
+
+def prefixes(body: Mapping[str, Any]) -> Iterator[tuple[JSON, str]]:
+    """What is read before each cache point, as a body of its own, and how long it is to be kept (`5m`, `1h`)."""
+    tools: list[Any] = []
+    system: list[Any] = []
+    messages: list[JSON] = []
+
+    def before(blocks: Any, into: list[Any]) -> Iterator[tuple[JSON, str]]:
+        for block in sequence(blocks):
+            match block:
+                case {"cachePoint": point}:
+                    said = {"toolConfig": {"tools": tools}, "system": system, "messages": messages}
+                    yield deepcopy(said), word(mapping(point).get("ttl")) or "5m"
+                case _:
+                    into.append(block)
+
+    yield from before(mapping(body.get("toolConfig")).get("tools"), tools)
+    yield from before(body.get("system"), system)
+    for message in sequence(body.get("messages")):
+        content: list[Any] = []
+        messages.append({**mapping(message), "content": content})
+        yield from before(mapping(message).get("content"), content)
 
 
 # Requests
@@ -510,16 +534,17 @@ def _read_usage(usage: Any) -> Usage | None:
 def _write_usage(usage: Usage, profile: Profile, model: str) -> JSON:
     counts = {"cache_read": usage.cache_read, "cache_write": usage.cache_write}
     extras = dict(profile["usage_extras"])
-    always = profile.get("cache_counts")
-    tells = bool(always and re.search(always["models"], model))
-    if always and tells:
-        extras |= always["members"]
+    told = profile.get("cache_counts")
+    always = told.get("models") if told else None
+    tells = bool(always and re.search(always, model)) or bool(usage.cache_read or usage.cache_write)
+    if told and tells:
+        extras |= told["members"]
     return {
         "inputTokens": usage.input,
         "outputTokens": usage.output,
         "totalTokens": usage.input + usage.output + usage.cache_read + usage.cache_write,
-        **({"cacheReadInputTokens": usage.cache_read} if usage.cache_read or tells else {}),
-        **({"cacheWriteInputTokens": usage.cache_write} if usage.cache_write or tells else {}),
+        **({"cacheReadInputTokens": usage.cache_read} if tells else {}),
+        **({"cacheWriteInputTokens": usage.cache_write} if tells else {}),
         **{name: counts[value] if isinstance(value, str) else value for name, value in extras.items()},
     }
 

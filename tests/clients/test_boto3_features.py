@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -237,6 +238,68 @@ class TestReasoning:
         off = {"thinking": {"type": "disabled"}}
         assert thoughts(ask(once, "Hello", modelId=CLAUDE, additionalModelRequestFields=off)) == []
         assert thoughts(ask(once, "Hello", modelId=SEED, additionalModelRequestFields=THINK)) == []
+
+
+# -- prompts that were read before ------------------------------------------------------------------------
+
+LONG = "The kettle is amber and the lamp is green. " * 150
+POINT = {"cachePoint": {"type": "default"}}
+
+
+def cached(usage: Any) -> tuple[int, int]:
+    """(read, written), which are told under one name in the model and another beside it."""
+    return usage["cacheReadInputTokens"], usage["cacheWriteInputTokens"]
+
+
+class TestCaching:
+    @both
+    def test_a_prefix_is_written_once_and_read_from_then_on(self, once: Any, ask: Ask) -> None:
+        asked = {"modelId": CLAUDE, "system": [{"text": LONG}, POINT]}
+        plain = ask(once, "Hello", modelId=CLAUDE, system=[{"text": LONG}])["usage"]
+        first = ask(once, "Hello", **asked)["usage"]
+        second = ask(once, "What is amber?", **asked)["usage"]
+        assert cached(first) == (0, cached(first)[1]) and cached(first)[1] > 1024
+        assert cached(second) == (cached(first)[1], 0)
+        assert first["inputTokens"] == plain["inputTokens"] - cached(first)[1]
+        for usage in (first, second):
+            counts = usage["inputTokens"] + usage["outputTokens"] + sum(cached(usage))
+            assert usage["totalTokens"] == counts
+
+    @both
+    def test_what_comes_after_a_known_prefix_is_written(self, once: Any, ask: Ask) -> None:
+        talk = [user(LONG, POINT)]
+        written = cached(ask(once, modelId=CLAUDE, messages=talk)["usage"])[1]
+        talk += [{"role": "assistant", "content": [{"text": "I see."}]}, user("And " + LONG, POINT)]
+        read, more = cached(ask(once, modelId=CLAUDE, messages=talk)["usage"])
+        assert (read, more > 1024) == (written, True)
+
+    def test_another_prefix_another_model_and_a_short_one_are_not_read(self, once: Any) -> None:
+        other = "us.anthropic.claude-3-7-sonnet-20250219-v1:0"
+        for model, text in ((CLAUDE, LONG), (CLAUDE, LONG + "And more."), (other, LONG)):
+            usage = converse(once, "Hello", modelId=model, system=[{"text": text}, POINT])["usage"]
+            assert cached(usage)[0] == 0 and cached(usage)[1] > 1024
+        for _ in range(2):
+            short = converse(once, "Hello", POINT, modelId=CLAUDE)["usage"]
+            assert cached(short) == (0, 0)
+
+    def test_a_prefix_is_forgotten_when_its_time_is_over(
+        self, mock_provider: Any, once: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = time.time()
+        hour = {"cachePoint": {"type": "default", "ttl": "1h"}}
+        five, sixty = [{"text": LONG}, POINT], [{"text": "Once. " + LONG}, hour]
+
+        def read(system: Any, seconds: float) -> int:
+            monkeypatch.setattr(time, "time", lambda: now + seconds)
+            return cached(converse(once, "Hello", modelId=CLAUDE, system=system)["usage"])[0]
+
+        assert [read(five, 0) > 0, read(five, 290) > 0, read(five, 580) > 0, read(five, 890) > 0] == [
+            False,
+            True,
+            True,
+            False,
+        ]
+        assert [read(sixty, 900) > 0, read(sixty, 4400) > 0, read(sixty, 8100) > 0] == [False, True, False]
 
 
 # -- members beside the messages -------------------------------------------------------------------------
