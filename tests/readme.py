@@ -42,14 +42,14 @@ def matrix(document: dict[str, Any]) -> str:
 
 
 def claims() -> str:
-    """The claims of the seed model at both sellers as a table."""
+    """The claims of the seed model on which sellers differ, or that something seen or said speaks against."""
     cards = [card for card in load().cards if card.model == "magistral-small-2509"]
     rows = ["| claim | " + " | ".join(f"{card.seller} states → read as" for card in cards) + " | observed |"]
     rows.append("|---|" + "---|" * (len(cards) + 1))
     names = list(dict.fromkeys(name for card in cards for name in _names(card.claims)))
     for name in names:
         found = [card.claim(name) for card in cards]
-        if all(each is None for each in found):
+        if not _doubtful(found):
             continue
         cells = ["" if each is None else _cell(each) for each in found]
         seen = [
@@ -59,6 +59,13 @@ def claims() -> str:
         ]
         rows.append(f"| {name} | " + " | ".join(cells) + " | " + "; ".join(seen) + " |")
     return "\n".join(rows)
+
+
+def _doubtful(found: list[Any]) -> bool:
+    said = [each for each in found if each is not None]
+    values = [each["read_as"] for each in said]
+    seen = [each["observed"]["value"] for each in said if "observed" in each]
+    return any(value != values[0] for value in values + seen) or any("disputed_by" in each for each in said)
 
 
 def _names(claims: Any, prefix: str = "") -> Iterator[str]:
