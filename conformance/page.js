@@ -1,7 +1,13 @@
 "use strict";
 // Draws the report. Everything that comes from the document is put in as text, never as markup.
-(() => {
-  const { document: run, streams, areas, marks } = JSON.parse(document.getElementById("data").textContent);
+(async () => {
+  if (!("DecompressionStream" in window)) {
+    document.body.append("This browser is too old to unpack the report: it has no DecompressionStream. All of it is in report.json and report.md too.");
+    return;
+  }
+  const packed = Uint8Array.from(atob(document.getElementById("data").textContent), (character) => character.charCodeAt(0));
+  const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const { document: run, streams, areas, marks } = await new Response(unpacked).json();
 
   // -- Elements and words ----------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import os
@@ -523,7 +524,7 @@ def test_page_asks_for_nothing_and_its_policy_names_its_only_script() -> None:
 
 
 def embedded(document: dict[str, Any]) -> Any:
-    return json.loads(Elements(report.html(document)).inside["script"][0])
+    return json.loads(gzip.decompress(base64.b64decode(Elements(report.html(document)).inside["script"][0])))
 
 
 def test_event_stream_is_decoded_with_the_time_at_which_each_event_was_whole() -> None:
@@ -675,6 +676,11 @@ class Browser:
         self.call("Page.navigate", url=f"{page.as_uri()}{fragment}")
         self.run(
             "new Promise(done => document.readyState === 'complete' ? done() : addEventListener('load', done))"
+        )
+        # The page unpacks what it shows after it is loaded.
+        self.run(
+            "new Promise((done, fail) => { const look = (left) => document.querySelector('main') ? done()"
+            " : left ? setTimeout(look, 10, left - 1) : fail(new Error('nothing was drawn')); look(1000); })"
         )
 
     def run(self, script: str) -> Any:
