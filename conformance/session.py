@@ -24,6 +24,7 @@ import pytest
 
 from conformance.contract import Contract, Specs, load
 from conformance.document import SpecError
+from conformance.examples import Examples, drawn_section
 from conformance.finding import MEANING, Finding, exit_code
 from conformance.plugin import SHARED
 from conformance.run import Run
@@ -198,9 +199,12 @@ class Session:
                 self.folder,
                 budget=self.option("budget"),
                 retries=self.retries,
+                alone=not self.is_worker,
             )
+            is_mock = self.mock is not None and "reality" in self.mock
+            self._examples = Examples(self._run, self.option("examples"), self.folder, is_mock=is_mock)
         try:
-            finding = self._run.judge(case.target, case.contract, case.rule)
+            finding = self._examples.judge(case.target, case.contract, case.rule)
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(place.filename).name}:{place.lineno}, in {place.name}"
@@ -277,10 +281,7 @@ class Session:
                 case,
                 Finding(case.rule, "inconclusive", "the run ended before it was looked at"),
             )
-        exchanges = {
-            path.stem: json.loads(path.read_text(encoding="utf-8"))
-            for path in sorted(self.folder.glob("*.json"))
-        }
+        exchanges = self._told_by_workers() if self._run is None else dict(self._run.kept)
         found = [(case.target, case.contract, finding) for case, finding in self.findings.values()]
         searched = self._look_for_limits() if self.option("limits") else []
         rows = declared(found, self.targets, exchanges, searched)
@@ -297,6 +298,7 @@ class Session:
             problems=self.terms.waivers.problems(),
             sections={
                 **self.terms.sections(found, self.specs),
+                **drawn_section(self.folder),
                 "declared": rows,
                 "limits": [each.document() for each in searched],
                 "receipt": receipt({**exchanges, "limits": paid}),
@@ -308,6 +310,12 @@ class Session:
             for name, text in observed_cards(rows, self.specs, self.targets, day).items():
                 (self.report_folder / name).write_text(text, encoding="utf-8")
         return document
+
+    def _told_by_workers(self) -> dict[str, Any]:
+        return {
+            path.stem: json.loads(path.read_text(encoding="utf-8"))
+            for path in sorted(self.folder.glob("*.json"))
+        }
 
     def _look_for_limits(self) -> list[Any]:
         from conformance.limits import look_everywhere
@@ -325,6 +333,7 @@ class Session:
         names = ("endpoint_url", "model", "region", "api", "reality", "shard")
         given = {name: self.option(name) for name in names}
         rules = self.terms.ruleset
+        given |= {"examples": self.option("examples") or None}
         given |= {"provider": self.option("provider") or EMBEDDED, "rules": rules and rules.name}
         return {name: value for name, value in given.items() if value is not None}
 

@@ -93,7 +93,9 @@ def test_an_example_is_a_request_of_the_contract_without_media_and_with_a_low_ca
                 for each in draw(contract, 2):
                     example = trimmed(each, said)
                     more = with_examples(contract, rule, {1: example})
-                    for name, how in more.probes[str(aimed(contract, rule, example, 1).probe)]["steps"].items():
+                    for name, how in more.probes[str(aimed(contract, rule, example, 1).probe)][
+                        "steps"
+                    ].items():
                         asked = SPECS.contracts[how.get("contract", contract.id)]
                         _, body, _ = build(asked, name, how, target, {})
                         wrong = judge_request(asked, Request("POST", "/", ()), body, {})
@@ -114,7 +116,9 @@ def test_members_come_from_the_contracts_own_strategy() -> None:
     assert drawn == draw(CHAT, 20) and len({str(each) for each in drawn}) == 20
 
 
-def test_drawing_leaves_nothing_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drawing_leaves_nothing_in_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     draw(CHAT, 3)
     assert list(tmp_path.iterdir()) == []
