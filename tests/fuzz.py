@@ -410,7 +410,7 @@ def read_broken_streams(specs: Specs, count: int, seed: int, glob: str) -> Outco
 def ask_over_sockets(
     http: str, info: Mapping[str, Any], specs: Specs, count: int, seed: int, glob: str
 ) -> Outcome:
-    """Asks a mock that listens, over HTTP/1.1, a new connection for each; half of the requests break HTTP itself."""
+    """Asks a mock that listens, over HTTP/1.1, a new connection for each; half of them break HTTP itself."""
     rng, outcome = random.Random(seed), Outcome()
     known = contracts_of(specs, glob)
     place = urlsplit(http)
@@ -425,12 +425,13 @@ def ask_over_sockets(
         data = (head + f"Content-Length: {len(request.body)}\r\n\r\n").encode(
             "utf-8", "replace"
         ) + request.body
-        if rng.random() < 0.5:
+        whole = rng.random() < 0.5
+        if not whole:
             data = spoil_bytes(data, rng)
         outcome.asked += 1
         began = time.monotonic()
         try:
-            status = _sent(place.hostname or "", place.port or 80, data)
+            status = _sent(place.hostname or "", place.port or 80, data, whole)
         except TimeoutError:
             outcome.fault(f"no answer within {LONG} s, and the connection stayed open", data[:1500])
             continue
@@ -441,13 +442,14 @@ def ask_over_sockets(
     return outcome
 
 
-def _sent(host: str, port: int, data: bytes) -> str:
+def _sent(host: str, port: int, data: bytes, whole: bool) -> str:
     """The status that came, `closed` where none did."""
     with socket.create_connection((host, port), LONG) as connection:
         try:
             connection.sendall(data)
-            # A request that says it is longer than it is waits for the rest: there is none.
-            connection.shutdown(socket.SHUT_WR)
+            if not whole:
+                # One that says it is longer than it is would wait for the rest.
+                connection.shutdown(socket.SHUT_WR)
             got = b""
             while chunk := connection.recv(65536):
                 got += chunk

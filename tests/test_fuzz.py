@@ -50,6 +50,7 @@ def test_spoilt_bytes_on_a_socket_get_an_answer_or_an_end(caplog: pytest.LogCapt
         running.stop()
     assert outcome.faults == {}
     assert [record for record in caplog.records if record.exc_info] == []
+    assert outcome.statuses["200"] > 20 and outcome.statuses["400"] > 20
 
 
 def test_a_mock_that_breaks_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
