@@ -195,7 +195,7 @@ class Contract:
     @property
     def speaks_json(self) -> bool:
         """Whether a good answer is JSON; a stream's events count as such."""
-        return self.streams or "json" in self.response.get("content_type", "json")
+        return self.streams or "json" in (self.response.get("content_type") or "json")
 
     @property
     def method(self) -> str:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from conformance.cli import main
-from conformance.contract import load
+from conformance.contract import KINDS, load
 from conformance.lint import CONDITIONS, problems, shown
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ PROBLEMS: dict[str, tuple[list[Change], tuple[str, str, str]]] = {
     # Rules
     "a check that there is not": (
         [("chat", "check: sum ", "check: summ ")],
-        ("chat", "usage-adds-up:", "rule usage-adds-up: no check 'summ'; there are absent, answered, "),
+        ("chat", "usage-adds-up:", "rule usage-adds-up: no check 'summ'; there are absent, alike, answered, "),
     ),
     "a value that the check does not take": (
         [("chat", "with: {total: ", "with: {totall: ")],
@@ -381,7 +381,7 @@ def test_lint_of_a_folder_without_specs_is_no_success(
 ) -> None:
     assert main(["lint", str(tmp_path)]) != 0
     out, err = capsys.readouterr()
-    assert "expected a folder with some of providers/, contracts/, shapes/, cards/ in it" in out + err
+    assert f"expected a folder with some of {', '.join(f'{kind}/' for kind in KINDS)} in it" in out + err
 
 
 # A contract as it is read

@@ -54,7 +54,7 @@ def test_every_rule_is_broken_once(outcome: Outcome, beyond: Outcome) -> None:
 
 def test_rules_for_what_no_card_offers_are_found_too(beyond: Outcome) -> None:
     assert beyond.sound
-    assert "bedrock-runtime/converse:pdf-is-read" in {mutant.rule.name for mutant in beyond.mutants}
+    assert "bedrock-mantle/chat-completions:pdf-is-read" in {mutant.rule.name for mutant in beyond.mutants}
 
 
 def test_every_rule_is_found_by_its_own_check(outcome: Outcome) -> None:
