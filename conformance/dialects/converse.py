@@ -21,6 +21,8 @@ The profile:
                   whose reasoning comes with a signature, and its form; null: none
     redacted      {models, trigger, length, alphabet}: the models whose reasoning is redacted when
                   the prompt holds `trigger`; null: none
+    cites         {models, formats}: the models that cite documents where that is asked for, and the
+                  formats that are plain text; null: none
     native        members that additionalModelResponseFieldPaths can ask for: name -> `stop_sequence`
 
 The request does not say whether it is streamed (the path does): `read` leaves `Turn.stream`
@@ -63,6 +65,7 @@ from conformance.dialects.chat import (
     whole,
     word,
 )
+from conformance.dialects.citing import cited
 from conformance.exchange import Event
 from conformance.select import select
 from conformance.values import (
@@ -459,7 +462,7 @@ def _write_media(media: Media) -> JSON:
 def _answer(body: Mapping[str, Any], replies: Sequence[Reply], context: Context, profile: Profile) -> JSON:
     (reply,) = replies
     parts = (_thought_of(_with_id(part, context, profile), body, context, profile) for part in reply.parts)
-    content = [_write_part(part) for part in parts]
+    content = [block for part in parts for block in _blocks(part, body, context, profile)]
     answer: JSON = {
         "output": {"message": {"role": "assistant", "content": content}},
         "metrics": {"latencyMs": context.latency_ms},
@@ -477,6 +480,12 @@ def _answer(body: Mapping[str, Any], replies: Sequence[Reply], context: Context,
     if context.guard is not None:
         answer |= _guarded(context.guard, profile)
     return answer
+
+
+def _blocks(part: Part, body: Mapping[str, Any], context: Context, profile: Profile) -> list[JSON]:
+    if isinstance(part, Text):
+        return cited(part.text, body, profile, context.model)
+    return [_write_part(part)]
 
 
 def _native(body: Mapping[str, Any], reply: Reply, profile: Profile) -> JSON:
@@ -571,6 +580,9 @@ def _pieces(block: JSON, split: Callable[[str], Sequence[str]]) -> tuple[JSON | 
     match block:
         case {"text": text}:
             return None, [{"text": piece} for piece in split(text) or [""]]
+        case {"citationsContent": {"content": words, "citations": citations}}:
+            spoken = [{"text": piece} for piece in split(joined(words))]
+            return None, [*({"citation": each} for each in citations), *spoken]
         case {"reasoningContent": {"reasoningText": {"text": text, **signature}}}:
             pieces = [{"text": piece} for piece in split(text) or [""]] + ([signature] if signature else [])
             return None, [{"reasoningContent": piece} for piece in pieces]

@@ -240,6 +240,59 @@ class TestReasoning:
         assert thoughts(ask(once, "Hello", modelId=SEED, additionalModelRequestFields=THINK)) == []
 
 
+# -- documents that are cited ----------------------------------------------------------------------------
+
+POLICY = "Staff get 20 days of leave. Ask your manager for more!"
+
+
+def policy(enabled: bool = True, **source: Any) -> dict[str, Any]:
+    said = {"name": "policy", "format": "txt", "source": source or {"text": POLICY}}
+    return {"document": {**said, "citations": {"enabled": enabled}}}
+
+
+def citation(index: int, start: int, end: int) -> dict[str, Any]:
+    span = {"documentIndex": index, "start": start, "end": end}
+    return {
+        "title": "policy",
+        "sourceContent": [{"text": POLICY[start:end]}],
+        "location": {"documentChar": span},
+    }
+
+
+class TestCitations:
+    @pytest.mark.parametrize("source", [{"text": POLICY}, {"bytes": POLICY.encode()}], ids=["text", "bytes"])
+    def test_what_an_answer_quotes_is_cited_by_its_place(self, once: Any, source: Any) -> None:
+        other = document("other", b"Nobody asks for this one.")
+        answer = converse(once, "What does policy say?", other, policy(**source), modelId=CLAUDE)
+        content = answer["output"]["message"]["content"]
+        quoted = [block["citationsContent"] for block in content if "citationsContent" in block]
+        assert "".join(each["content"][0]["text"] for each in quoted) == POLICY
+        assert [each["citations"] for each in quoted] == [[citation(1, 0, 28)], [citation(1, 28, 54)]]
+        again = [user("What does policy say?", policy()), {"role": "assistant", "content": content}]
+        assert once.converse(modelId=CLAUDE, messages=[*again, user("Thanks.")])["stopReason"]
+
+    def test_in_a_stream_the_citation_comes_before_its_words(self, once: Any) -> None:
+        asked = [user("What does policy say?", policy())]
+        blocks: dict[int, list[Any]] = {}
+        for event in once.converse_stream(modelId=CLAUDE, messages=asked)["stream"]:
+            if "contentBlockDelta" in event:
+                delta = event["contentBlockDelta"]
+                blocks.setdefault(delta["contentBlockIndex"], []).append(delta["delta"])
+        citing = [deltas for deltas in blocks.values() if any("citation" in each for each in deltas)]
+        assert [deltas[0]["citation"] for deltas in citing] == [citation(0, 0, 28), citation(0, 28, 54)]
+        words = ["".join(each["text"] for each in deltas[1:]) for deltas in citing]
+        assert words == [POLICY[:28], POLICY[28:]]
+
+    @both
+    @pytest.mark.parametrize(("model", "enabled"), [(CLAUDE, False), (NOVA, True)])
+    def test_nothing_is_cited_unasked_or_by_another_model(
+        self, once: Any, ask: Ask, model: str, enabled: bool
+    ) -> None:
+        answer = ask(once, "What does policy say?", policy(enabled), modelId=model)
+        [block] = answer["output"]["message"]["content"]
+        assert POLICY in block["text"]
+
+
 # -- prompts that were read before ------------------------------------------------------------------------
 
 LONG = "The kettle is amber and the lamp is green. " * 150
