@@ -6,6 +6,7 @@ and line, resolves `extends` and compiles shapes when they are first asked for.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -519,9 +520,13 @@ class Library:
         """True if the documents were found right when they were kept."""
         self._documents: dict[str, Any] = dict(known or {})
         self._absolute: dict[str, Any] = {}
+        self._uris: dict[Path, str] = {}
 
     def uri(self, path: Path) -> str:
-        return "spec://" + path.resolve().as_posix()
+        # To resolve a path is a system call for each folder above it.
+        if path not in self._uris:
+            self._uris[path] = "spec://" + path.resolve().as_posix()
+        return self._uris[path]
 
     def document(self, path: Path) -> Any:
         """The file's content as it is written."""
@@ -564,11 +569,10 @@ def absolute(schema: Any, base: str) -> Any:
         ref = schema.get("$ref")
         if isinstance(ref, str) and not ref.startswith("spec://"):
             target, _, fragment = ref.partition("#")
-            uri = (
-                "spec://" + (Path(base.removeprefix("spec://")).parent / target).resolve().as_posix()
-                if target
-                else base
-            )
+            uri = base
+            if target:
+                place = os.path.normpath(Path(base.removeprefix("spec://")).parent / target)
+                uri = "spec://" + Path(place).as_posix()
             result["$ref"] = f"{uri}#{fragment}"
         return result
     if isinstance(schema, list):

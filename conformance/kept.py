@@ -26,9 +26,13 @@ KEPT = 8
 def key(paths: Iterable[Path]) -> str:
     """The same for the same files as they are now. Raises OSError for a file that is gone."""
     digest = hashlib.sha256(__version__.encode())
+    folders: dict[Path, Path] = {}
     for path in paths:
         found = path.stat()
-        digest.update(f"\n{path.resolve()} {found.st_mtime_ns} {found.st_size}".encode())
+        if path.parent not in folders:
+            folders[path.parent] = path.parent.resolve()
+        place = folders[path.parent] / path.name
+        digest.update(f"\n{place} {found.st_mtime_ns} {found.st_size}".encode())
     return digest.hexdigest()[:32]
 
 
