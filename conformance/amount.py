@@ -16,11 +16,25 @@ def read_examples(text: str) -> int:
 
 
 def read_dollars(text: str) -> float:
-    """Dollars, with or without their sign. Raises ValueError for what is no amount."""
-    amount = float(text.removeprefix("$"))
+    """Dollars, with or without their sign. Raises argparse.ArgumentTypeError for what is no amount."""
+    from argparse import ArgumentTypeError
+
+    try:
+        amount = float(text.removeprefix("$"))
+    except ValueError:
+        amount = -1.0
     if not 0 <= amount < float("inf"):
-        raise ValueError(f"expected dollars, such as 0.10, got {text}")
+        raise ArgumentTypeError(f"expected dollars, such as 0.10, got {text!r}")
     return amount
+
+
+def read_retries(text: str) -> int:
+    """How often is waited. Raises argparse.ArgumentTypeError for what is no number from 0 on."""
+    from argparse import ArgumentTypeError
+
+    if not (text.isascii() and text.isdigit()):
+        raise ArgumentTypeError(f"expected a number from 0 on, got {text!r}")
+    return int(text)
 
 
 def dollars(amount: float) -> str:

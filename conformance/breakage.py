@@ -317,7 +317,13 @@ def implied(contract: Contract, rule: Rule, response: Response) -> list[Operatio
         case "status":
             return [{"exchange": {"status": 202 if response.status != 202 else 200}}]
         case "headers":
-            return [{"exchange": {"headers": {"content-type": "text/plain" if contract.speaks_json else "image/gif"}}}]
+            return [
+                {
+                    "exchange": {
+                        "headers": {"content-type": "text/plain" if contract.speaks_json else "image/gif"}
+                    }
+                }
+            ]
         case "framing":
             return [_FRAMING[contract.response["framing"]["kind"] if contract.streams else "json"]]
         case "shape":

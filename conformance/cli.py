@@ -222,6 +222,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="look for context window and output cap too; see `conformance limits`",
     )
+    _flood(run)
     run.set_defaults(command=_run)
 
     judge = commands.add_parser(
@@ -279,13 +280,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _whom(limits)
     _money(limits)
-    limits.add_argument(
-        "--flood",
-        nargs="?",
-        const="mock",
-        choices=["mock", "anywhere"],
-        help="send small requests until one is refused for its rate: a mock, or `anywhere`",
-    )
+    _flood(limits)
     limits.set_defaults(command=_limits)
 
     lint = commands.add_parser(
@@ -374,8 +369,18 @@ def _examples(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _flood(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--flood",
+        nargs="?",
+        const="mock",
+        choices=["mock", "anywhere"],
+        help="send small requests until one is refused for its rate: a mock, or `anywhere`",
+    )
+
+
 def _money(command: argparse.ArgumentParser) -> None:
-    from conformance.amount import read_dollars
+    from conformance.amount import read_dollars, read_retries
 
     command.add_argument(
         "--budget",
@@ -386,7 +391,7 @@ def _money(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--retries",
         metavar="N",
-        type=int,
+        type=read_retries,
         help="how often a rate limit is waited for, as the provider's own headers say (default: 2; a mock: 0)",
     )
 
@@ -455,6 +460,7 @@ def _run(arguments: argparse.Namespace) -> int:
         ("budget", arguments.budget),
         ("retries", arguments.retries),
         ("examples", arguments.examples or None),
+        ("flood", arguments.flood),
     ):
         if value is not None:
             options.append(f"--conformance-{name}={value}")

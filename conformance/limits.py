@@ -461,6 +461,8 @@ class Flood:
     refused: str | None
     """What the refusal said; None if none came."""
     paid: Sequence[Mapping[str, Any]]
+    status: int | None = None
+    """Of the refusal."""
 
     def lines(self) -> Iterator[str]:
         yield f"{self.contract.api}  {self.target.model}  flood"
@@ -480,18 +482,22 @@ def declared_quotas(target: Target) -> Iterator[tuple[str, float]]:
 
 
 def flood(run: Run, target: Target, contract: Contract, at_most: int = FLOOD) -> Flood:
-    """Asks until the first refusal, `at_most` times. Raises OverBudget, CannotAsk."""
+    """Asks until the first refusal or the end of the budget, `at_most` times. Raises CannotAsk."""
     said = next(each for each in contract.said["limits"].values() if each and each["varies"] == "cap")
     how = {"turn": {**said["turn"], "max_tokens": 1}, "expect": "refused"}
     price = price_of(target.card, target.reality)
     begun, paid = time.monotonic(), []
     for number in range(at_most):
-        step, cost = run.single(target, contract, how, price.of(64, 1) if price else None)
+        try:
+            step, cost = run.single(target, contract, how, price.of(64, 1) if price else None)
+        except OverBudget as error:
+            return Flood(target, contract, number, time.monotonic() - begun, f"over budget: {error}", paid)
         paid.append(cost)
         response = step.exchange.response
         if response is None or response.status != contract.response["status"]:
             told = step.exchange.failure if response is None else f"{response.status} {_words(step)}"
-            return Flood(target, contract, number, time.monotonic() - begun, told, paid)
+            status = None if response is None else response.status
+            return Flood(target, contract, number, time.monotonic() - begun, told, paid, status)
     return Flood(target, contract, at_most, time.monotonic() - begun, None, paid)
 
 
@@ -565,6 +571,7 @@ def places(
 
 def command(specs: Specs, arguments: Namespace) -> int:
     """`conformance limits`: prints the transcripts, returns the exit code. Raises UsageError."""
+    from conformance.quotas import guard_flood, line
     from conformance.reached import reached
 
     whom = {
@@ -575,11 +582,14 @@ def command(specs: Specs, arguments: Namespace) -> int:
         "hurried": not arguments.flood,
     }
     with reached(specs, arguments.provider, **whom) as (targets, is_mock), TemporaryDirectory() as folder:
-        if arguments.flood == "mock" and not is_mock:
-            raise UsageError("--flood: it only asks a mock; `--flood anywhere` floods a real provider")
+        if arguments.flood:
+            guard_flood(arguments.flood, is_mock)
         where = places(specs, targets, arguments.api)
         if not where:
-            raise UsageError("--api: expected an API that a card offers and that has limits to look for")
+            raise UsageError(
+                "--api: expected an API that a card offers and that has limits to look for (conformance show list), "
+                f"got {', '.join(arguments.api or ['*'])}"
+            )
         planned = [search for each in where for search in searches(*each)]
         guard(planned, is_mock, arguments.budget)
         retries = arguments.retries if arguments.retries is not None else 0 if is_mock else 2
@@ -592,7 +602,7 @@ def command(specs: Specs, arguments: Namespace) -> int:
             if arguments.flood:
                 for each in where:
                     flooded = flood(run, *each)
-                    print(*flooded.lines(), "", sep="\n", flush=True)
+                    print(*flooded.lines(), line(flooded), "", sep="\n", flush=True)
                     paid += flooded.paid
         except OverBudget as error:
             print(f"over budget: {error}")

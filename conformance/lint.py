@@ -374,7 +374,13 @@ def _rivals(specs: Specs, contract: Contract) -> Iterator[str]:
             return
         shared = {path for path in contract.request["paths"] if path in other.request["paths"]}
         same = other.request.get("models") == contract.request.get("models")
-        if shared and same and other.method == contract.method and other.when is None and contract.when is None:
+        if (
+            shared
+            and same
+            and other.method == contract.method
+            and other.when is None
+            and contract.when is None
+        ):
             text = f"{contract.method} {min(shared)} is {other.id} too: one of them needs request.when"
             yield _in(contract, "/request", text)
 

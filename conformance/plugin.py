@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from conformance.amount import read_dollars, read_examples
+from conformance.amount import read_dollars, read_examples, read_retries
 
 PROMISES = Path(__file__).resolve().parent / "suite" / "promises.py"
 """The module of the suite that holds its test functions."""
@@ -81,7 +81,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--conformance-retries",
         metavar="N",
-        type=int,
+        type=read_retries,
         help="how often a rate limit is waited for (2; a mock: 0)",
     )
     group.addoption(
@@ -95,6 +95,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--conformance-limits",
         action="store_true",
         help="look for context window and output cap of every card too; see `conformance limits`",
+    )
+    group.addoption(
+        "--conformance-flood",
+        choices=["mock", "anywhere"],
+        help="send small requests until one is refused for its rate: a mock, or `anywhere`",
     )
     group.addoption(
         "--conformance-auth",

@@ -157,6 +157,8 @@ def echoes(seen: Seen, at: str, of: str, step: str | None = None) -> Iterator[Mi
     asked = seen.step(step)
     sent = select(asked.body, of)
     expected = sent[0][1] if sent else asked.turn.model if asked.turn and of == "/model" else ABSENT
+    if expected is None and not sent:
+        raise Unseen("the request names no model")
     found = select(asked.document, at)
     if not found:
         yield Mismatch(at, json.dumps(expected) if expected is not ABSENT else "what was asked", ABSENT)
@@ -765,7 +767,9 @@ def same_over_apis(seen: Seen, step: str = "ask") -> Iterator[Mismatch]:
         text, finish = _essence(each)
         where = "/text" if text != own[0] else "/finish"
         expected = text if text != own[0] else finish
-        yield Mismatch(where, f"{expected!r}, as {each.contract.api} says", own[0] if text != own[0] else own[1])
+        yield Mismatch(
+            where, f"{expected!r}, as {each.contract.api} says", own[0] if text != own[0] else own[1]
+        )
 
 
 @check

@@ -106,9 +106,7 @@ class Run:
         if key not in self._seen:
             if key in self._refused:
                 raise self._refused[key]
-            said = expand(
-                self.specs, self.targets, target, contract, contract.probes[probe]["steps"]
-            )
+            said = expand(self.specs, self.targets, target, contract, contract.probes[probe]["steps"])
             try:
                 kept = self._store.steps(
                     self._address(target, contract, probe), lambda: self._pay(target, contract, said)

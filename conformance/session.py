@@ -145,10 +145,19 @@ class Session:
                 guard_run(
                     self.specs, self.targets, self.option("api"), self.mock is not None, self.option("budget")
                 )
+            if self.option("flood"):
+                from conformance.quotas import guard_flood
+
+                guard_flood(self.option("flood"), self.is_mock)
             self.folder = self._exchanges()
         except BaseException:
             self._stop_mock()
             raise
+
+    @property
+    def is_mock(self) -> bool:
+        """True if it is our mock that is asked: it says so itself."""
+        return self.mock is not None and "reality" in self.mock
 
     def option(self, name: str) -> Any:
         return self.config.getoption(f"conformance_{name}")
@@ -201,8 +210,9 @@ class Session:
                 retries=self.retries,
                 alone=not self.is_worker,
             )
-            is_mock = self.mock is not None and "reality" in self.mock
-            self._examples = Examples(self._run, self.option("examples"), self.folder, is_mock=is_mock)
+            self._examples = Examples(
+                self._run, self.option("examples"), self.folder, is_mock=self.is_mock
+            )
         try:
             finding = self._examples.judge(case.target, case.contract, case.rule)
         except Exception as error:
@@ -286,6 +296,12 @@ class Session:
         searched = self._look_for_limits() if self.option("limits") else []
         rows = declared(found, self.targets, exchanges, searched)
         paid = [{"paid": each.paid} for search in searched for each in search.asked]
+        if self.option("flood"):
+            from conformance.quotas import flood_everywhere, with_floods
+
+            floods = list(flood_everywhere(self.specs, *self._whom, self.option("budget")))
+            rows = with_floods(rows, floods)
+            paid += [{"paid": each} for flooded in floods for each in flooded.paid]
         document = report.document(
             found,
             self.specs,
@@ -320,12 +336,14 @@ class Session:
     def _look_for_limits(self) -> list[Any]:
         from conformance.limits import look_everywhere
 
+        return look_everywhere(self.specs, *self._whom, self.option("budget"), self.retries)
+
+    @property
+    def _whom(self) -> tuple[str, dict[str, Any], Path, Sequence[str] | None]:
+        """What asks after the rules: the provider, how it is reached, the run's folder, the globs of APIs."""
         names = {"endpoint": "endpoint_url", "model": "model", "region": "region", "reality": "reality"}
         whom = {name: self.option(option) for name, option in names.items()}
-        provider, globs = self.option("provider") or EMBEDDED, self.option("api")
-        return look_everywhere(
-            self.specs, provider, whom, self.folder, globs, self.option("budget"), self.retries
-        )
+        return self.option("provider") or EMBEDDED, whom, self.folder, self.option("api")
 
     @property
     def selection(self) -> dict[str, Any]:

@@ -162,7 +162,9 @@ def body_file(body: bytes) -> str | None:
 
 def by_signature(target: Target, request: Request) -> bool:
     """True for a request that showed who asks by a SigV4 signature: it has to be signed anew."""
-    signed = request.header("x-amz-date") is not None or (request.header("authorization") or "").startswith("AWS4")
+    signed = request.header("x-amz-date") is not None or (request.header("authorization") or "").startswith(
+        "AWS4"
+    )
     return signed and "sigv4" in target.provider.said["key"]
 
 

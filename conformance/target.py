@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -75,7 +76,8 @@ def targets(
 
     `mock` is what a running mock says of itself (`mock.json`, or its own /_mock/info); without it
     `provider` must be one of specs/, with its key in a variable that its page names.
-    A model that no card knows is asked without one. Raises UsageError for an unknown provider or region, for a
+    A model that no card knows is asked without one, but for a mock: it knows those of the cards only, and is asked
+    as the sellers of that model. Raises UsageError for an unknown provider or region, for a
     key that is missing or that no header can hold, and for one that would go over plain http to another machine.
     """
     environment = os.environ if environment is None else environment
@@ -83,7 +85,7 @@ def targets(
         assert mock is not None
         return [
             _at_mock(specs, each, mock, model, region)
-            for each in specs.providers.values()
+            for each in _selling(specs, model)
             if specs.of(each.id)
         ]
     if provider not in specs.providers:
@@ -129,6 +131,23 @@ def account(provider: Provider, environment: Mapping[str, str] | None) -> dict[s
         name: environment.get(how.get("environment", "")) or how.get("default") for name, how in named.items()
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _selling(specs: Specs, model: str | None) -> list[Provider]:
+    """The providers that a mock can be asked as: those that sell `model` or have no card, all of them for None.
+
+    Raises UsageError for a model that nobody sells; a mock would refuse each request.
+    """
+    everybody = list(specs.providers.values())
+    if model is None:
+        return everybody
+    carded = {card.seller for card in specs.cards}
+    sellers = [each for each in everybody if each.seller not in carded or specs.card(each, model) is not None]
+    if not sellers:
+        known = sorted({name for card in specs.cards for name in card.ids.values()})
+        close = ", ".join(get_close_matches(model, known, 3, 0.4)) or "none"
+        raise UsageError(f"--model: expected a model of a card in specs/cards, got {model!r}; closest: {close}")
+    return sellers
 
 
 def _at_mock(

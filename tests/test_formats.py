@@ -10,8 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from conformance import badge, ctrf, junit, markdown
-from conformance.formats import FILES, FORMATS
+from conformance.formats import FILES, FORMATS, badge, ctrf, junit, markdown
 from tests.test_stored import finding, run, step
 
 BROKEN = {"mismatches": [{"at": "/usage/output", "expected": "at most 16", "got": 19}]}

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -65,10 +66,12 @@ def files(path: Path) -> list[Path]:
     """The file, or the files below a folder that could hold recordings, in the order of their names."""
     if not path.is_dir():
         return [path]
+    # What may not be looked into, or goes away meanwhile, is passed over.
+    found = (Path(folder) / name for folder, _, names in os.walk(path) for name in names)
     return sorted(
         each
-        for each in path.rglob("*")
-        if each.is_file() and each.suffix.lower() in ENDINGS and _shown(each, path)
+        for each in found
+        if each.suffix.lower() in ENDINGS and _shown(each, path) and os.path.isfile(each)
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from conformance import badge, ctrf, junit, markdown, report
+from conformance import report
+from conformance.formats import badge, ctrf, junit, markdown
 
 Document = Mapping[str, Any]
 
