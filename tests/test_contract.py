@@ -238,7 +238,8 @@ def test_a_provider_that_stands_twice_is_an_error(example: Example) -> None:
 def test_a_folder_without_specs_is_an_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(
-        SpecError, match="expected a folder with some of providers/, contracts/, shapes/, cards/, guardrails/, broken/ in it"
+        SpecError,
+        match="expected a folder with some of providers/, contracts/, shapes/, cards/, guardrails/, broken/ in it",
     ):
         load([tmp_path / name])
 

@@ -56,7 +56,7 @@ def judged(provider: Provider, folder: Path, rule: Rule, number: int, is_mock: b
 
 
 def is_turned(body: dict[str, Any]) -> bool:
-    return list(body)[-1] == "model" or list(body["messages"][0])[0] == "content"
+    return list(body)[-1] == "model" or next(iter(body["messages"][0])) == "content"
 
 
 def says_another(body: dict[str, Any], number: int) -> tuple[int, dict[str, str], Any]:

@@ -133,7 +133,7 @@ def test_an_implied_rule_is_found_when_it_is_broken(contract: Contract, rule: Ru
 
 def test_a_stream_has_five_implied_rules_json_has_four_and_what_is_no_json_three() -> None:
     seen = set()
-    for contract in CONTRACTS:
+    for contract in (each for each in SPECS.contracts.values() if not each.abstract):
         found = [rule.id for rule in contract.rules.values() if rule.implied]
         if all(
             step.get("expect", "answered") != "answered"

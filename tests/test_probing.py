@@ -40,10 +40,9 @@ DRIVER = SPECS.contracts["puter/driver-chat"]
 OPENAI = SPECS.contracts["puter/chat-completions"]
 DETAILS = SPECS.contracts["puter/model-details"]
 KEY = "CANARY-key-0123456789"
-VARIABLES = {
-    name: KEY
-    for name in ("AWS_BEARER_TOKEN_BEDROCK", "PUTER_AUTH_TOKEN", "OPENAI_API_KEY", "MISTRAL_API_KEY")
-}
+VARIABLES = dict.fromkeys(
+    ("AWS_BEARER_TOKEN_BEDROCK", "PUTER_AUTH_TOKEN", "OPENAI_API_KEY", "MISTRAL_API_KEY"), KEY
+)
 HELLO: dict[str, Any] = {"turn": {"messages": [{"role": "user", "text": "Hello"}], "max_tokens": 16}}
 
 
