@@ -233,8 +233,9 @@ def test_of_several_exit_codes_3_comes_before_1(tmp_path: Path, mock: Begin) -> 
     folder = own_specs(tmp_path / "mine", NO_SUCH_CHECK)
     url = mock(broken=[MUST], specs=load([folder])).http
     done = conformance(
-        "run", "--specs", "mine", *FEW, "--endpoint-url", url, "--report-dir", "report", cwd=tmp_path
-    )
+        "run", "--specs", "mine", *FEW, "--api", "my/models", "--endpoint-url", url, "--report-dir", "report",
+        cwd=tmp_path,
+    )  # fmt: skip
     counts = report_in(tmp_path / "report")["counts"]
     assert (counts["suite error"], counts["broken"]) == (1, 1)
     assert done.returncode == 3

@@ -330,12 +330,12 @@ def test_curl_does_not_add_a_content_type_where_none_was_sent() -> None:
     assert "Content-Type:" not in again(target(), exchange())
 
 
-@pytest.mark.parametrize(("body", "ending"), [(b"\xff\0", "bin"), (b"x" * 8000, "bin"), (b"{" * 8000, "json")])
+@pytest.mark.parametrize(
+    ("body", "ending"), [(b"\xff\0", "bin"), (b"x" * 8000, "bin"), (b"{" * 8000, "json")]
+)
 def test_a_body_that_no_line_can_hold_stands_in_a_file_named_by_its_hash(body: bytes, ending: str) -> None:
     file = f"bodies/{hashlib.sha256(body).hexdigest()[:16]}.{ending}"
-    assert f"--data-binary @{file} " in again(
-        target(), exchange(headers=(("content-type", "x"),), body=body)
-    )
+    assert f"--data-binary @{file} " in again(target(), exchange(headers=(("content-type", "x"),), body=body))
     assert body_file(body) == file
     assert "@bodies" not in again(target(), exchange(body=b"x" * 7999))
 
