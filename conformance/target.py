@@ -84,9 +84,7 @@ def targets(
     if provider == EMBEDDED:
         assert mock is not None
         return [
-            _at_mock(specs, each, mock, model, region)
-            for each in _selling(specs, model)
-            if specs.of(each.id)
+            _at_mock(specs, each, mock, model, region) for each in _selling(specs, model) if specs.of(each.id)
         ]
     if provider not in specs.providers:
         known = ", ".join([EMBEDDED, *specs.providers])
@@ -146,7 +144,9 @@ def _selling(specs: Specs, model: str | None) -> list[Provider]:
     if not sellers:
         known = sorted({name for card in specs.cards for name in card.ids.values()})
         close = ", ".join(get_close_matches(model, known, 3, 0.4)) or "none"
-        raise UsageError(f"--model: expected a model of a card in specs/cards, got {model!r}; closest: {close}")
+        raise UsageError(
+            f"--model: expected a model of a card in specs/cards, got {model!r}; closest: {close}"
+        )
     return sellers
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from conformance import retry
-from conformance.amount import dollars, read_dollars
+from conformance.amount import dollars, read_dollars, read_retries
 from conformance.cli import main
 from conformance.plan import plan
 from conformance.prices import bounds, price_of
@@ -59,8 +60,14 @@ def test_small_amounts_are_told_with_two_figures(amount: float, text: str) -> No
 
 @pytest.mark.parametrize("text", ["-1", "nan", "inf", "ten"])
 def test_what_is_no_amount_is_no_budget(text: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ArgumentTypeError, match=f"expected dollars, such as 0.10, got '{text}'"):
         read_dollars(text)
+
+
+@pytest.mark.parametrize("text", ["-1", "two", "1.5"])
+def test_what_is_no_number_is_no_number_of_retries(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=f"expected a number from 0 on, got '{text}'"):
+        read_retries(text)
 
 
 # Receipt

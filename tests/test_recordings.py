@@ -6,6 +6,7 @@ import base64
 import contextlib
 import gzip
 import json
+import os
 import zlib
 from collections.abc import Mapping
 from datetime import date
@@ -317,6 +318,23 @@ def test_a_folder_is_searched_below_and_hidden_and_foreign_files_are_left_alone(
         (tmp_path / name).touch()
     found = [str(each.relative_to(tmp_path)) for each in files(tmp_path)]
     assert found == ["a.har", "b/x.yaml", "c.jsonl", "d.yaml.gz", "e.YML"]
+
+
+def test_a_folder_that_may_not_be_looked_into_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.har").touch()
+    (tmp_path / "closed").mkdir()
+    scan = os.scandir
+
+    def forbidding(path: Any) -> Any:
+        if os.fspath(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", forbidding)
+    (tmp_path / "gone.yaml").symlink_to(tmp_path / "nowhere")
+    assert [each.name for each in files(tmp_path)] == ["a.har"]
 
 
 ANYTHING = st.recursive(

@@ -588,6 +588,7 @@ def test_checks_of_refusals_are_those_that_can_look_at_one() -> None:
             listed(50),
         ),
         ("priced", {"cost": "/body/x", "parts": {"input": "/body/y"}, "unit": 1}, step({"x": 0})),
+        ("echoes", {"at": "/body/m", "of": "/model"}, step({"m": "a"}, sent={}, turn=turn(model=None))),
     ],
 )
 def test_a_check_without_anything_to_look_at_says_so(

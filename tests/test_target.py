@@ -336,4 +336,11 @@ def test_a_model_is_asked_of_the_mock_by_its_id_or_an_alias() -> None:
         for each in targets(SPECS, "mock", mock=MOCK, model="magistral-small-latest", environment={})
     }
     assert found["puter"].model == "mistralai/magistral-small-2509"
-    assert (found["bedrock-runtime"].model, found["bedrock-runtime"].card) == ("magistral-small-latest", None)
+    assert found.keys() == {"puter"}
+
+
+def test_a_model_that_no_card_knows_is_not_asked_of_a_mock() -> None:
+    with pytest.raises(
+        UsageError, match=r"--model: .* got 'mistral.magistral-smal-2509'; closest: mistral.magis"
+    ):
+        targets(SPECS, "mock", mock=MOCK, model="mistral.magistral-smal-2509", environment={})

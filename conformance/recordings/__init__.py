@@ -71,7 +71,7 @@ def files(path: Path) -> list[Path]:
     return sorted(
         each
         for each in found
-        if each.suffix.lower() in ENDINGS and _shown(each, path) and os.path.isfile(each)
+        if each.suffix.lower() in ENDINGS and _shown(each, path) and os.path.isfile(each)  # noqa: PTH113
     )
 
 
