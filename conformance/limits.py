@@ -486,7 +486,8 @@ def flood(run: Run, target: Target, contract: Contract, at_most: int = FLOOD) ->
     said = next(each for each in contract.said["limits"].values() if each and each["varies"] == "cap")
     how = {"turn": {**said["turn"], "max_tokens": 1}, "expect": "refused"}
     price = price_of(target.card, target.reality)
-    begun, paid = time.monotonic(), []
+    begun = time.monotonic()
+    paid: list[Mapping[str, Any]] = []
     for number in range(at_most):
         try:
             step, cost = run.single(target, contract, how, price.of(64, 1) if price else None)
