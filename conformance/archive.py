@@ -38,14 +38,14 @@ examples:
 
 exit codes: those of the run that the parts make; 2 usage
 """
-FREEZE_ENDS = """Writes rulesets/NAME.yaml: for each rule its level and a digest of what it demands. Commit it. A run with
---rules NAME looks at these rules, at these levels, and says which ones it leaves out because they demand
+FREEZE_ENDS = """Writes rulesets/NAME.yaml (here; into the last --specs DIR; into specs/ of a checkout): for each rule its
+level and a digest of what it demands. Commit it. A run with --rules FILE or NAME looks at these rules, at these levels, and says which ones it leaves out because they demand
 something else by now; `conformance lint` reports those too.
 
 examples:
   conformance freeze 2026.1
   conformance freeze ours-1 --specs my-specs/           into my-specs/rulesets/ours-1.yaml
-  conformance run --rules 2026.1
+  conformance run --rules rulesets/2026.1.yaml          by NAME where it stands in specs/ or in a --specs DIR
 
 exit codes: 0 written, 2 usage (a set that is there already is not written again)
 """
@@ -150,6 +150,7 @@ def _merge(arguments: argparse.Namespace) -> int:
 def _freeze(arguments: argparse.Namespace) -> int:
     from datetime import UTC, datetime
 
+    from conformance import contract
     from conformance.cli import specs_of
     from conformance.rulesets import FOLDER, freeze
     from conformance.target import UsageError
@@ -158,7 +159,9 @@ def _freeze(arguments: argparse.Namespace) -> int:
     if not name or "/" in name or name.startswith("."):
         raise UsageError(f"freeze: expected a name such as 2026.1, got {name!r}")
     specs = specs_of(arguments.specs)
-    path = specs.folders[-1] / FOLDER / f"{name}.yaml"
+    # What an installed package holds goes with its next version, and a frozen set is there to outlive it.
+    installed = not arguments.specs and contract.SPECS.is_relative_to(contract.HERE)
+    path = (Path() if installed else specs.folders[-1]) / FOLDER / f"{name}.yaml"
     number = freeze(specs, name, datetime.now(UTC).date(), path)
-    print(f"{path}: {number} rules")
+    print(f"{path}: {number} rules; conformance run --rules {path if installed else name}")
     return 0

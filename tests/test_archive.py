@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from conformance import contract
+from conformance.cli import main
 from conformance.formats import FILES
 from conformance.stored import read_run, shape
 from mockserver.embedded import Running, start
@@ -190,6 +192,16 @@ def test_waivers_in_the_working_folder_count_for_a_named_provider_and_not_for_th
     done = conformance("run", *options, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "conformance-waivers.yaml:2: no rule 'no-such-rule'" in done.stderr
+
+
+def test_an_installed_package_freezes_into_the_folder_where_it_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(contract, "HERE", contract.SPECS.parent)
+    assert main(["freeze", "1.0"]) == 0
+    assert (tmp_path / "rulesets" / "1.0.yaml").is_file()
+    assert "conformance run --rules rulesets/1.0.yaml" in capsys.readouterr().out
 
 
 def test_a_run_of_frozen_rules_says_what_it_leaves_out_and_keeps_its_levels(
