@@ -21,6 +21,7 @@ from typing import Any
 from benchmarks.measure import Row, Spent, cpu, cpu_of, environment, free_port, in_turns, milliseconds, wall
 
 MODEL = "mistral.magistral-small-2509"
+PUTER_MODEL = "mistralai/magistral-small-2509"
 PROMPT = "Tell me about the weather on the coast, in two or three sentences."
 CONVERSE = {
     "messages": [{"role": "user", "content": [{"text": PROMPT}]}],
@@ -31,7 +32,10 @@ ASKED: dict[str, tuple[str, dict[str, Any]]] = {
     "converse": (f"/bedrock-runtime/model/{MODEL}/converse", CONVERSE),
     "converse stream": (f"/bedrock-runtime/model/{MODEL}/converse-stream", CONVERSE),
     "chat": ("/bedrock-mantle/v1/chat/completions", CHAT),
-    "chat stream": ("/bedrock-mantle/openai/v1/chat/completions", {**CHAT, "stream": True}),
+    "chat stream": (
+        "/puter/puterai/openai/v1/chat/completions",
+        {**CHAT, "model": PUTER_MODEL, "stream": True},
+    ),
 }
 """Each has a path of its own: the bare server goes by it."""
 HEADERS = {"Content-Type": "application/json", "Authorization": "Bearer any-key-will-do"}

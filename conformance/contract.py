@@ -697,6 +697,8 @@ def fill(template: Any, values: Mapping[str, Any]) -> Any:
     A string that is nothing but one placeholder becomes the value itself, whatever its type.
     """
     if isinstance(template, str):
+        if "{" not in template:
+            return template
         whole = re.fullmatch(r"\{(\w+)\}", template)
         if whole and whole[1] in values:
             return values[whole[1]]
