@@ -42,9 +42,13 @@ RUN_ENDS = """examples:
   AWS_BEARER_TOKEN_BEDROCK=... conformance run --provider bedrock-mantle --region us-east-1
   conformance run --baseline last/report --fail-on new          1 only for what the last run kept
   conformance run --shard 1/3 --report-dir part-1               one of three parts; `conformance merge` joins them
+  conformance run --api '*/converse' --examples 5               what holds for any turn, of five drawn ones too
 
 A real provider's requests cost money. Its key is read from the variable that its own page names and
 goes to no other host, never over plain http; no report holds it.
+
+--examples N draws once, from a fixed seed, words, caps and members that the contract has, without media; price it
+with `conformance plan --examples N`. A broken example is made smaller at a mock, never at a real provider.
 
 exit codes: 0 conformant (a broken should only warns), 1 not conformant, 2 usage, 3 suite error (ours),
 4 inconclusive: nobody answered, rate limit, outage, stopped early, nothing looked at.
@@ -78,6 +82,7 @@ exit codes: 0 conformant, 1 not, 2 usage (a file that was named cannot be read),
 """
 PLAN_ENDS = """examples:
   conformance plan                                         a run against the embedded mock
+  conformance plan --examples 5                            with five drawn examples of what holds for any turn
   conformance plan --provider puter --budget 0.10 --limits a real one, and whether ten cents are enough
 
 A plan is an upper bound: a token for each byte that is sent, and each cap used up. No key is needed.
