@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -65,6 +66,9 @@ def imagined(
     if provider not in specs.providers:
         known = ", ".join([EMBEDDED, *specs.providers])
         raise UsageError(f"--provider: expected one of {known}, got {provider!r}")
-    key = {specs.providers[provider].said["key"]["environment"][0]: "no-key-is-needed"}
-    asked = targets(specs, provider, endpoint=endpoint, model=model, region=region, environment=key)
+    said = specs.providers[provider].said
+    own = {how.get("environment") for how in said.get("account", {}).values()}
+    variables = {name: value for name, value in os.environ.items() if name in own}
+    variables[said["key"]["environment"][0]] = "no-key-is-needed"
+    asked = targets(specs, provider, endpoint=endpoint, model=model, region=region, environment=variables)
     return [replace(each, reality=reality or each.reality) for each in asked]

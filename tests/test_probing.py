@@ -16,6 +16,7 @@ from conformance.framing import dump, encode, named, read
 from conformance.judge import judge_request
 from conformance.picture import draw
 from conformance.probing import CannotAsk, Unfounded, build, turn
+from conformance.reached import imagined
 from conformance.rules import OF_REFUSALS, Step
 from conformance.run import inapplicable
 from conformance.target import Target, targets
@@ -58,7 +59,9 @@ def built(
     return build(contract, "ask", said, target_of(contract, **changes), earlier or {})[0]
 
 
-def test_a_guardrail_of_ours_is_not_asked_of_an_account_that_has_another() -> None:
+def test_a_guardrail_of_ours_is_not_asked_of_an_account_that_has_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     apply = SPECS.contracts["bedrock-runtime/apply-guardrail"]
     probes = {name: probe["steps"]["ask"] for name, probe in apply.probes.items()}
     with pytest.raises(
@@ -70,6 +73,9 @@ def test_a_guardrail_of_ours_is_not_asked_of_an_account_that_has_another() -> No
     assert asked.target == "/guardrail/abc123/version/DRAFT/apply"
     with pytest.raises(CannotAsk, match="it names a guardrail of words that only a mock has"):
         build(apply, "ask", probes["says-a-word"], mine, {})
+    monkeypatch.setenv("BEDROCK_GUARDRAIL_ID", "abc123")
+    [planned] = imagined(SPECS, "bedrock-runtime")
+    assert planned.account == mine.account
 
 
 def body_of(
