@@ -190,7 +190,8 @@ class _Answering(Asking):
         step: Step | None = None
         if contract.dialect is not None or "does" in contract.response:
             step = yield Script(self.routed.space)
-        if step is None:
+        # A list of the cards is whole; the example that stands beside it need not be.
+        if step is None and not contract.response.get("listing"):
             for exchange in contract.exchanges.values():
                 if self._asks(exchange):
                     yield from self._replay(exchange)

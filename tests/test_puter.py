@@ -738,6 +738,13 @@ def test_the_driver_lists_the_same_models_by_both_methods(puter: Puter) -> None:
     assert puter.call(None, method="list").body["code"] == "token_missing"
 
 
+@strict
+@pytest.mark.parametrize("method", ["models", "list"])
+def test_a_call_that_is_the_example_gets_the_whole_list_too(puter: Puter, method: str) -> None:
+    said = puter.call(method=method, driver=None, test_mode=None).body
+    assert len(said["result"]) == len(details(puter)) > 1
+
+
 @pytest.mark.parametrize("model", SOLD)
 def test_every_listed_model_answers_and_is_billed_at_its_own_price(puter: Puter, model: str) -> None:
     got = puter.chat(model=model).body
