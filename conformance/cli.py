@@ -115,6 +115,18 @@ SHOW_ENDS = """examples:
                                                   went, and lines to paste (curl, Python) that ask once more
   conformance show 3f0a9c11 --run build/report    the exchange whose hash begins so (a file of build/report/evidence)
 """
+NEW_ENDS = """What is written says only what you tell: where it is, its model, its key. All else is inherited, so a run says at
+once where your provider differs. Then say so in its YAML, rule by rule; specs/README.md teaches the format.
+
+examples:
+  conformance new provider my-vllm --base-url http://127.0.0.1:8000 --model Qwen/Qwen3-8B --offers chat-completions
+  conformance new provider gateway --like bedrock-mantle --base-url https://llm.example.com --model mistral.magistral-small-2509
+  conformance lint my-vllm-specs
+  conformance run --specs my-vllm-specs --provider my-vllm        with the key in MY_VLLM_API_KEY
+  conformance run --specs my-vllm-specs --api 'my-vllm/*'         the embedded mock serves it too
+
+exit codes: 0 written, 2 usage
+"""
 MUTANTS_ENDS = """A rule that survives proves nothing: its check finds no fault in an answer that breaks it. Rules that fall
 with another are compared with what the file lists under `also`.
 
@@ -321,6 +333,39 @@ def _parser() -> argparse.ArgumentParser:
         "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"
     )
     show.set_defaults(command=_show)
+
+    new = commands.add_parser(
+        "new",
+        help="begin a folder of YAML for a provider of your own: a gateway, vLLM, Ollama",
+        description="Writes a provider, its contracts and a card that begin as those of a provider we know.",
+        epilog=NEW_ENDS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    new.add_argument("what", choices=["provider"], help="what to begin")
+    new.add_argument("name", metavar="NAME", help="its name: lower-case letters, digits, hyphens")
+    new.add_argument(
+        "--like", default="openai", metavar="PROVIDER", help="the one it begins as (default: openai)"
+    )
+    new.add_argument(
+        "--base-url", required=True, metavar="URL", help="where it answers, without the contract's path"
+    )
+    new.add_argument(
+        "--model", required=True, metavar="ID", help="the model that is asked when nobody names one"
+    )
+    new.add_argument(
+        "--key-env", metavar="NAME", help="the variable that holds its key (default: NAME_API_KEY)"
+    )
+    new.add_argument(
+        "--offers",
+        metavar="API",
+        action="append",
+        default=[],
+        help="only this API (chat-completions, ...); repeatable",
+    )
+    new.add_argument(
+        "-o", "--output", metavar="DIR", help="the folder, empty or not there yet (default: NAME-specs)"
+    )
+    new.set_defaults(command=_new)
 
     mutants = commands.add_parser(
         "mutants",
@@ -580,6 +625,27 @@ def _show(arguments: argparse.Namespace) -> int:
         )
     for line in shown(specs, specs.contracts[arguments.contract], arguments.specs):
         print(line)
+    return 0
+
+
+def _new(arguments: argparse.Namespace) -> int:
+    from conformance.contract import load
+    from conformance.scaffold import scaffold
+
+    folder = Path(arguments.output or f"{arguments.name}-specs")
+    made = scaffold(
+        load(),
+        arguments.name,
+        folder,
+        like=arguments.like,
+        base_url=arguments.base_url,
+        model=arguments.model,
+        key=arguments.key_env,
+        apis=arguments.offers,
+    )
+    for path in made:
+        print(path)
+    print(f"next: conformance lint {folder}; conformance run --specs {folder} --provider {arguments.name}")
     return 0
 
 

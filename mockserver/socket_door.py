@@ -24,8 +24,14 @@ async def converse(
 ) -> None:
     """Talks until one side has enough, the client is silent for too long, or `pause` comes back: the server ends."""
     socket = web.WebSocketResponse(max_msg_size=conversation.largest, compress=False, timeout=1.0)
-    # RFC 6455: a version that we do not speak is answered with the one that we do.
-    await socket.prepare(request)
+    try:
+        # RFC 6455: a version that we do not speak is answered with the one that we do.
+        await socket.prepare(request)
+    except ConnectionError:
+        # Gone before it was answered, as a page that is left.
+        for _ in carry_out(conversation.ended(), state):
+            pass
+        return
     ending = asyncio.ensure_future(pause())
     try:
         if await _say(socket, conversation.opening(), state):

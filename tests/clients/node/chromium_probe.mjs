@@ -21,7 +21,7 @@ import { TOOL, run } from './cases.mjs';
 const { PROBE_CHROMIUM, PROBE_LIBRARY, PROBE_MODEL, PROBE_EYES, PROBE_PICTURE, PROBE_SAMPLE, PROBE_SHOTS } = process.env;
 const TOKEN = process.env.PROBE_TOKEN;
 const OTHER_TOKEN = process.env.PROBE_OTHER_TOKEN;
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 30_000;
 const FLAGS = [
     '--no-sandbox',
     '--disable-gpu',

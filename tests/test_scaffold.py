@@ -1,0 +1,97 @@
+"""`conformance new provider`: the folder is right as it is written, whatever it begins as."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.cli import main
+from conformance.contract import load
+from conformance.mutants import run_mutants
+
+LIKE = ("openai", "mistral", "bedrock-mantle", "bedrock-runtime", "puter")
+
+
+def new(folder: Path, *words: str, name: str = "my-vllm") -> int:
+    where = ["--base-url", "http://127.0.0.1:8000", "--model", "Qwen/Qwen3-8B", "-o", str(folder)]
+    return main(["new", "provider", name, *where, *words])
+
+
+@pytest.mark.parametrize("like", LIKE)
+def test_the_folder_is_clean_and_the_mock_serves_it(
+    tmp_path: Path, like: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "mine"
+    model = "mistral.mine-1" if like == "bedrock-runtime" else "Qwen/Qwen3-8B"
+    assert new(folder, "--like", like, "--model", model) == 0
+    assert main(["lint", str(folder)]) == 0
+    capsys.readouterr()
+    assert main(["run", "--specs", str(folder), "--api", "my-vllm/*"]) == 0, capsys.readouterr().out
+    assert "conformant" in capsys.readouterr().out
+
+
+def test_its_rules_bite(tmp_path: Path) -> None:
+    new(tmp_path / "mine", "--offers", "chat-completions")
+    outcome = run_mutants(load([tmp_path / "mine"]), ["my-vllm/chat-completions"])
+    assert outcome.sound
+
+
+def test_it_says_where_the_provider_is_and_what_holds_its_key(tmp_path: Path) -> None:
+    new(tmp_path / "mine", "--offers", "chat-completions")
+    specs = load([tmp_path / "mine"])
+    provider = specs.providers["my-vllm"]
+    assert provider.said["base_url"] == "http://127.0.0.1:8000"
+    assert provider.said["key"]["environment"] == ["MY_VLLM_API_KEY"]
+    assert provider.said["model"] == "Qwen/Qwen3-8B"
+    assert provider.said["hosts"] == []
+    assert {each.id for each in specs.of("my-vllm")} == {
+        "my-vllm/chat-completions",
+        "my-vllm/chat-completions-stream",
+    }
+
+
+def test_a_host_of_its_own_is_known_by_name(tmp_path: Path) -> None:
+    new(tmp_path / "mine", "--base-url", "https://llm.example.com:8443/base")
+    assert load([tmp_path / "mine"]).providers["my-vllm"].said["hosts"] == ["llm.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--like", "nobody"], "--like: expected one of"),
+        (["--base-url", "localhost:8000"], "--base-url: expected http(s)://"),
+        (["--offers", "smells"], "--offers: expected some of chat-completions"),
+    ],
+)
+def test_what_cannot_be_is_told(
+    tmp_path: Path, words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert new(tmp_path / "mine", *words) == 2
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize("name", ["My VLLM", "openai", "-x", ""])
+def test_a_name_has_to_be_new_and_plain(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) if name.startswith("-") else _nothing():
+        assert new(tmp_path / "mine", name=name) == 2
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_folder_with_something_in_it_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "kept.txt").write_text("mine")
+    assert new(tmp_path) == 2
+    assert [each.name for each in tmp_path.iterdir()] == ["kept.txt"]
+    assert "empty" in capsys.readouterr().err
+
+
+class _nothing:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: Any) -> None: ...
