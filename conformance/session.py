@@ -210,9 +210,7 @@ class Session:
                 retries=self.retries,
                 alone=not self.is_worker,
             )
-            self._examples = Examples(
-                self._run, self.option("examples"), self.folder, is_mock=self.is_mock
-            )
+            self._examples = Examples(self._run, self.option("examples"), self.folder, is_mock=self.is_mock)
         try:
             finding = self._examples.judge(case.target, case.contract, case.rule)
         except Exception as error:
