@@ -132,12 +132,6 @@ class _Answering(Asking):
             for quota, limit in self.entered:
                 yield Enter(self.routed.space, quota, limit, leave=True)
 
-    def _speaks(self, contract: Contract, parameters: Mapping[str, str]) -> bool:
-        """Whether the contract has the form of the bodies for the model that the path names."""
-        where = contract.model_at or {}
-        card, _ = self.specs.named(self.provider, parameters.get(where.get("path", ""), ""))
-        return card is None or contract.speaks(card.id_at(self.provider))
-
     def _parse(self) -> None:
         if not self.request.body:
             return

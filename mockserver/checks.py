@@ -131,8 +131,19 @@ class Asking:
     def headers(self) -> Check:
         return (yield from self._shape(lambda found: found.at.startswith("headers:"), "request-headers"))
 
+    def _speaks(self, contract: Contract, parameters: Mapping[str, str]) -> bool:
+        """Whether the contract has the form of the bodies for the model that the path names."""
+        where = contract.model_at or {}
+        card, _ = self.specs.named(self.provider, parameters.get(where.get("path", ""), ""))
+        return card is None or contract.speaks(card.id_at(self.provider))
+
     def shape(self) -> Check:
         refusal = yield from self._shape(lambda found: found.at.startswith("path:"), "path-parameter")
+        if refusal is None and not self._speaks(self._contract, self.parameters):
+            # What another vendor's body has wrong is not told in this one's words.
+            model = self.parameters[(self._contract.model_at or {})["path"]]
+            got = f"{self._contract.id} has not the form of bodies for {model}; ask it by another API"
+            return Refusal("unspoken-body", {"got": got})
         return refusal or (
             yield from self._shape(
                 lambda found: not found.at.startswith(("headers:", "path:")), "request-shape"
@@ -197,9 +208,6 @@ class Asking:
             return Refusal("profile-needed", {"model": self.model})
         if self.card.offers("legacy", self.mock.reality):
             return Refusal("legacy-model", {"model": self.model})
-        if not contract.speaks(self.card.id_at(self.provider)):
-            got = f"{contract.id} has not the form of bodies for {self.model}; ask it by another API"
-            return Refusal("unspoken-body", {"got": got})
         return None
 
     @property
