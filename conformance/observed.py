@@ -121,6 +121,9 @@ def _speaks(target: Target, contract: Contract, finding: Finding) -> Iterator[tu
             got = None if kept or not finding.mismatches else finding.mismatches[0].got
             told = target.card.value(name) if kept and target.card else None if got is ABSENT else got
             yield name, lambda about: about.listed.append(told)
+        elif isinstance(declared := target.card.value(name) if target.card else None, str):
+            # What is no number has no edge that is answered or refused: it holds, or it does not.
+            yield name, lambda about: about.listed.append(declared if kept else None)
         elif rule.check in REFUSALS:
             yield name, lambda about: setattr(about, "upper", kept or bool(about.upper))
         elif rule.check == "answered":
