@@ -123,13 +123,14 @@ def apply_guardrail(asked: Asked) -> Generator[Any, Any, Mapping[str, Any] | Den
             marked[qualifier] += text + "\n"
         if "guard_content" in qualifiers or not qualifiers:
             texts.append(text)
-    is_output = asked.body["source"] == "OUTPUT"
+    told = asked.contract.response["answer"]
+    is_output = asked.body["source"] == told["output"]
     verdict = guardrails.judge(
         guardrail,
         texts,
         version=version,
         arn=guardrail_arn(asked.provider, asked.region, guardrail),
-        full=asked.body.get("outputScope") == "FULL",
+        full=asked.body.get("outputScope") == told["full"],
         sources=marked["grounding_source"] if is_output else "",
         query=marked["query"],
         latency_ms=asked.latency_ms,
@@ -139,7 +140,6 @@ def apply_guardrail(asked: Asked) -> Generator[Any, Any, Mapping[str, Any] | Den
         outputs = [guardrail["blocked_output" if is_output else "blocked_input"]]
     elif verdict.masked:
         outputs = verdict.texts
-    told = asked.contract.response["answer"]
     metrics = verdict.assessment["invocationMetrics"]
     covered = {
         **metrics["guardrailCoverage"],
@@ -238,8 +238,14 @@ def start_job(asked: Asked) -> Generator[Any, Any, Mapping[str, Any] | Denied]:
         "submitTime": _time(asked.now),
         "outputDataConfig": asked.body["outputDataConfig"],
     }
-    ends = "Failed" if how["fails_on"] in json.dumps(asked.body["modelInput"]) else "Completed"
-    kept = {"job": job, "looks": how["polls"], "ends": ends, "says": told["failureMessage"]}
+    fails = how["fails_on"] in json.dumps(asked.body["modelInput"])
+    kept = {
+        "job": job,
+        "looks": how["polls"],
+        "runs": how["statuses"]["running"],
+        "ends": how["statuses"]["failed" if fails else "done"],
+        "says": told["failureMessage"] if fails else None,
+    }
     yield Store(asked.space, "job", f"{asked.principal}:{arn}", kept)
     listed = (yield Fetch(asked.space, "jobs", asked.principal)) or []
     yield Store(asked.space, "jobs", asked.principal, [*listed, arn])
@@ -264,12 +270,12 @@ def _look(asked: Asked, arn: str) -> Generator[Any, Any, dict[str, Any] | None]:
         left = kept["looks"] - 1
         kept = {**kept, "looks": left, **({"ended": _time(asked.now)} if left < 0 else {})}
         yield Store(asked.space, "job", key, kept)
-    job = {**kept["job"], "status": kept["ends"] if "ended" in kept else "InProgress"}
+    job = {**kept["job"], "status": kept["ends" if "ended" in kept else "runs"]}
     job["lastModifiedTime"] = kept.get("ended", job["submitTime"])
     if "ended" in kept:
         job["endTime"] = kept["ended"]
-    if job["status"] == "Failed":
-        job["failureMessage"] = kept["says"]
+        if kept["says"] is not None:
+            job["failureMessage"] = kept["says"]
     return job
 
 
@@ -282,7 +288,7 @@ def list_jobs(asked: Asked) -> Generator[Any, Any, Mapping[str, Any] | Denied]:
         job = yield from _look(asked, arn)
         if job is not None and _wanted(job, query):
             jobs.append(job)
-    if query.get("sortOrder") != "Ascending":
+    if query.get("sortOrder") != asked.contract.response["answer"]["oldest_first"]:
         jobs.reverse()
     begin = 0
     if "nextToken" in query:
