@@ -123,7 +123,7 @@ def named(
     name, version = said("id"), said("version") or ""
     if not name:
         return None
-    guardrail = guardrails.find(specs.guardrails, contract.provider.id, name, version)
+    guardrail = guardrails.find(specs.guardrails, contract.provider, name, version)
     if guardrail is None:
         raise Unknown(f"{name} {version}")
     trace = (said("trace") or "").lower()

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from conformance.contract import Provider
+
 Guardrail = Mapping[str, Any]
 
 
@@ -30,12 +32,17 @@ class Verdict:
         return self.blocked or self.masked
 
 
-def find(guardrails: Mapping[str, Guardrail], provider: str, name: str, version: str) -> Guardrail | None:
-    """The guardrail called `name` (id or ARN) in that version; None if there is none."""
+def find(
+    guardrails: Mapping[str, Guardrail], provider: Provider, name: str, version: str
+) -> Guardrail | None:
+    """The guardrail called `name` (id or ARN) in that version; None if there is none.
+
+    Under `says` are the words in which the provider tells what it found.
+    """
     said = guardrails.get(name.rpartition("guardrail/")[2])
-    if said is None or said["provider"] != provider or version not in said["versions"]:
+    if said is None or said["provider"] != provider.id or version not in said["versions"]:
         return None
-    return said
+    return {**said, "says": provider.said["guardrail_words"]}
 
 
 def judge(
@@ -73,11 +80,12 @@ def judge(
         "guardrailId": guardrail["guardrail"],
         "guardrailVersion": version,
         "guardrailArn": arn,
-        "guardrailOrigin": ["REQUEST"],
-        "guardrailOwnership": "SELF",
+        "guardrailOrigin": [guardrail["says"]["origin"]],
+        "guardrailOwnership": guardrail["says"]["ownership"],
     }
     masked = tuple(_masked(guardrail, each) for each in texts)
-    return Verdict(masked, found, "BLOCKED" in actions, "ANONYMIZED" in actions)
+    says = guardrail["says"]
+    return Verdict(masked, found, says["blocked"] in actions, says["masked"] in actions)
 
 
 def usage(guardrail: Guardrail, units: int) -> dict[str, int]:
@@ -123,23 +131,25 @@ def _first(words: Iterable[str], text: str) -> str | None:
     return None
 
 
-def _acting(said: Mapping[str, Any], hit: bool) -> dict[str, Any]:
-    return {"action": said.get("action", "BLOCKED") if hit else "NONE", "detected": hit}
+def _acting(guardrail: Guardrail, said: Mapping[str, Any], hit: bool) -> dict[str, Any]:
+    says = guardrail["says"]
+    return {"action": said.get("action", says["blocked"]) if hit else says["none"], "detected": hit}
 
 
 def _topics(guardrail: Guardrail, text: str, full: bool) -> Iterator[dict[str, Any]]:
     for said in guardrail.get("topics", ()):
         hit = _first(said["words"], text) is not None
         if hit or full:
-            yield {"name": said["name"], "type": "DENY", **_acting(said, hit)}
+            yield {"name": said["name"], "type": guardrail["says"]["denied"], **_acting(guardrail, said, hit)}
 
 
 def _content(guardrail: Guardrail, text: str, full: bool) -> Iterator[dict[str, Any]]:
     for said in guardrail.get("content", ()):
         hit = _first(said["words"], text) is not None
         if hit or full:
-            strength = {"confidence": "HIGH" if hit else "NONE", "filterStrength": said["strength"]}
-            yield {"type": said["type"], **strength, **_acting(said, hit)}
+            sure = guardrail["says"]["certain" if hit else "none"]
+            strength = {"confidence": sure, "filterStrength": said["strength"]}
+            yield {"type": said["type"], **strength, **_acting(guardrail, said, hit)}
 
 
 def _words(guardrail: Guardrail, text: str, full: bool) -> dict[str, Any]:
@@ -148,7 +158,7 @@ def _words(guardrail: Guardrail, text: str, full: bool) -> dict[str, Any]:
     for said in guardrail.get("words", ()):
         match = _first([said["match"]], text)
         if match is not None or full:
-            entry = {"match": match or said["match"], **_acting(said, match is not None)}
+            entry = {"match": match or said["match"], **_acting(guardrail, said, match is not None)}
             if "list" in said:
                 managed.append({**entry, "type": said["list"]})
             else:
@@ -161,8 +171,7 @@ def _sensitive(guardrail: Guardrail, text: str, full: bool) -> dict[str, Any]:
         {
             "match": match,
             "type": said["type"],
-            "action": said["action"] if match else "NONE",
-            "detected": bool(match),
+            **_acting(guardrail, said, bool(match)),
         }
         for said in guardrail.get("sensitive", ())
         for match in _matches(said, text, full)
@@ -172,8 +181,7 @@ def _sensitive(guardrail: Guardrail, text: str, full: bool) -> dict[str, Any]:
             "name": said["name"],
             "match": match,
             "regex": said["pattern"],
-            "action": said["action"] if match else "NONE",
-            "detected": bool(match),
+            **_acting(guardrail, said, bool(match)),
         }
         for said in guardrail.get("regexes", ())
         for match in _matches(said, text, full)
@@ -203,7 +211,7 @@ def _grounding(
             hit = score < wanted[name]
             if hit or full:
                 kind = {"type": name.upper(), "threshold": wanted[name], "score": score}
-                yield {**kind, "action": "BLOCKED" if hit else "NONE", "detected": hit}
+                yield {**kind, **_acting(guardrail, {}, hit)}
 
 
 def _share(words_of: str, inside: str) -> float:
@@ -214,6 +222,6 @@ def _share(words_of: str, inside: str) -> float:
 
 def _masked(guardrail: Guardrail, text: str) -> str:
     for said in (*guardrail.get("sensitive", ()), *guardrail.get("regexes", ())):
-        if said["action"] == "ANONYMIZED":
+        if said["action"] == guardrail["says"]["masked"]:
             text = re.sub(said["pattern"], "{" + said.get("type", said.get("name", "")) + "}", text)
     return text

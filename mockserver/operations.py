@@ -109,7 +109,7 @@ def apply_guardrail(asked: Asked) -> Generator[Any, Any, Mapping[str, Any] | Den
     """What a guardrail finds in some texts, as input of a model or as its output."""
     yield from ()
     name, version = asked.parameters["guardrailIdentifier"], asked.parameters["guardrailVersion"]
-    guardrail = guardrails.find(asked.specs.guardrails, asked.provider.id, name, version)
+    guardrail = guardrails.find(asked.specs.guardrails, asked.provider, name, version)
     if guardrail is None:
         return Denied("unknown-guardrail", {"got": name})
     texts, marked = [], {"grounding_source": "", "query": ""}

@@ -9,6 +9,7 @@ The profile has all keys of `chat`'s, and
     embedded  member of an event that holds the chunk; its JSON object here, base64 on the wire
     padding   {member, alphabet, shortest, longest}: each event has under `member` a beginning
               of `alphabet`, of random length; null: none
+    guarded   {acted, passed}: what is said of a guardrail that the request names
 
 `parse` and `fold` take the older spelling too: stop_reason for finish_reason, message for delta.
 """
@@ -53,7 +54,7 @@ def render(
 ) -> dict[str, Any]:
     """The answer to `body`: one choice for each reply, and what a guardrail did."""
     answer = chat.render(body, replies, context, profile)
-    told = of_guardrail(context)
+    told = of_guardrail(context, profile)
     return chat.arranged(answer | told, profile) if told else answer
 
 
@@ -71,7 +72,7 @@ def stream(
         # One chunk has it all, and no metrics.
         chunks = [chat.arranged(_blocked(chunks, replies), profile)]
     for left, chunk in zip(reversed(range(len(chunks))), chunks, strict=True):
-        last: dict[str, Any] = {} if left else of_guardrail(context)
+        last: dict[str, Any] = {} if left else of_guardrail(context, profile)
         if not left and not (context.guard is not None and context.guard.blocked):
             last[METRICS] = metrics(replies, context)
         whole = chat.arranged(chunk | last, profile) if last else chunk
@@ -89,7 +90,7 @@ def fold(events: Iterable[Event], profile: Profile) -> list[Reply]:
     ]
 
 
-def of_guardrail(context: Context) -> dict[str, Any]:
+def of_guardrail(context: Context, profile: Profile) -> dict[str, Any]:
     """What Bedrock adds to a vendor's body where the request named a guardrail."""
     guard = context.guard
     if guard is None:
@@ -99,7 +100,7 @@ def of_guardrail(context: Context) -> dict[str, Any]:
         trace["input"] = {guard.name: guard.input}
     if guard.output is not None:
         trace["outputs"] = [{guard.name: guard.output}]
-    action = "INTERVENED" if guard.blocked or guard.masked else "NONE"
+    action = profile["guarded"]["acted" if guard.blocked or guard.masked else "passed"]
     return {ACTION: action, **({TRACE: {"guardrail": trace}} if trace else {})}
 
 

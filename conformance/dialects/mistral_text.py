@@ -78,7 +78,7 @@ def render(
     """The answer to `body`; `replies` holds exactly one."""
     (reply,) = replies
     answer = {"outputs": [{"text": f" {_words(reply)}", "stop_reason": _reason(reply, profile)}]}
-    return arranged(answer | of_guardrail(context), profile)
+    return arranged(answer | of_guardrail(context, profile), profile)
 
 
 def parse(answer: Any, profile: Profile) -> list[Reply]:
@@ -107,7 +107,7 @@ def stream(
     for left, (text, why) in zip(reversed(range(len(pieces))), pieces, strict=True):
         chunk: dict[str, Any] = {"outputs": [{"text": text, "stop_reason": why}]}
         if not left:
-            chunk |= of_guardrail(context) | ({} if blocked else {METRICS: metrics(replies, context)})
+            chunk |= of_guardrail(context, profile) | ({} if blocked else {METRICS: metrics(replies, context)})
         data = {profile["embedded"]: arranged(chunk, profile), **padding(context, profile)}
         yield Event("chunk", data)
 

@@ -180,7 +180,8 @@ class TestApplyGuardrail:
         )
         from mockserver import guardrails
 
-        found = guardrails.find(load([tmp_path]).guardrails, "bedrock-runtime", "mine1", "1")
+        specs = load([tmp_path])
+        found = guardrails.find(specs.guardrails, specs.providers["bedrock-runtime"], "mine1", "1")
         assert found is not None
         assert guardrails.judge(found, ["An aardvark!"], version="1", arn="x").blocked
 
