@@ -107,7 +107,9 @@ def stream(
     for left, (text, why) in zip(reversed(range(len(pieces))), pieces, strict=True):
         chunk: dict[str, Any] = {"outputs": [{"text": text, "stop_reason": why}]}
         if not left:
-            chunk |= of_guardrail(context, profile) | ({} if blocked else {METRICS: metrics(replies, context)})
+            chunk |= of_guardrail(context, profile) | (
+                {} if blocked else {METRICS: metrics(replies, context)}
+            )
         data = {profile["embedded"]: arranged(chunk, profile), **padding(context, profile)}
         yield Event("chunk", data)
 
