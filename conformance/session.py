@@ -6,6 +6,7 @@ each with an embedded mock of its own, and send their findings home with their t
 
 from __future__ import annotations
 
+import difflib
 import json
 import shutil
 import tempfile
@@ -77,8 +78,12 @@ def cases(asked: Sequence[Target], specs: Specs, globs: Sequence[str] | None) ->
     contracts = [(target, contract) for target in asked for contract in specs.of(target.provider.id)]
     for glob in globs or ():
         if not any(matches(contract, [glob]) for _, contract in contracts):
-            known = ", ".join(contract.id for _, contract in contracts)
-            raise UsageError(f"--api: expected a name or glob of {known}; {glob!r} matches none")
+            known = sorted({name for _, contract in contracts for name in (contract.id, contract.api)})
+            close = difflib.get_close_matches(glob, known, 3) or known[:3]
+            raise UsageError(
+                f"--api: {glob!r} matches none of {len(known)} names; expected one such as {', '.join(close)}, "
+                "or a glob (`conformance show list` has them all)"
+            )
     return [
         Case(target, contract, rule)
         for target, contract in contracts

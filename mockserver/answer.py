@@ -52,7 +52,7 @@ from mockserver.effects import (
     Upgrade,
 )
 from mockserver.journal import Entry
-from mockserver.mock import Mock
+from mockserver.mock import Mock, check_broken
 from mockserver.origins import leave, readable
 from mockserver.route import Route, choose, closest, route
 from mockserver.script import Step
@@ -146,8 +146,14 @@ class _Answering(Asking):
         A rule named with its contract is broken on that contract's requests, and on those of its
         provider that no contract answers; a bare id on every contract that has such a rule.
         """
-        asked = self.request.header(BREAK)
-        names = [*self.mock.broken, *(name.strip() for name in (asked or "").split(",") if name.strip())]
+        asked = [name.strip() for name in (self.request.header(BREAK) or "").split(",") if name.strip()]
+        for name in asked:
+            try:
+                check_broken(self.specs, name)
+            except KeyError as error:
+                # Told in a header: nobody is to believe that it was broken.
+                self.unbroken = str(error.args[0])
+        names = [*self.mock.broken, *asked]
         for name in names:
             for habit in self.specs.broken.get(name, {}).get("operations", ()):
                 (self.habits if habit.keys() & {"exchange", "wire"} else self.operations).append(habit)

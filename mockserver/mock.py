@@ -40,10 +40,7 @@ class Mock:
     ) -> None:
         refuse_unknown(specs, limits or {})
         for name in broken:
-            if name in specs.broken:
-                continue
-            if ":" in name or not any(rule.id == name for rule in specs.rules()):
-                specs.rule(name)
+            check_broken(specs, name)
         self.specs, self.credentials, self.auth, self.reality = specs, credentials, auth, reality
         self.broken, self.seed = tuple(broken), seed
         self.limits = dict(limits or {})
@@ -56,6 +53,14 @@ class Mock:
         if not isinstance(self.state, Memory):
             return []
         return summary(entry for space in self.state.spaces() for entry in space.journal)
+
+
+def check_broken(specs: Specs, name: str) -> None:
+    """Raises KeyError, with the closest names, for what is neither a rule nor a broken provider."""
+    if name in specs.broken:
+        return
+    if ":" in name or not any(rule.id == name for rule in specs.rules()):
+        specs.rule(name)
 
 
 class Ids:

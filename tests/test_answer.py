@@ -108,3 +108,11 @@ def test_a_refused_request_spends_no_quota(specs: Specs) -> None:
     mocked.state.perform(Store("", "limits", "all", {"requests_per_minute": 1}))
     assert ask(mocked, CONVERSE, {"messages": 3})[0].status == 400
     assert ask(mocked, CONVERSE, hello())[0].status == 200
+
+
+@pytest.mark.parametrize("name", ["no-such-rule", "bedrock-runtime/converse:no-such-rule"])
+def test_a_request_that_names_no_rule_to_break_is_told_so(specs: Specs, name: str) -> None:
+    target = "/model/mistral.magistral-small-2509/converse"
+    head, _ = ask(mock(specs), target, hello(), x_mock_break=name)
+    assert head.status == 200
+    assert f"no rule {name!r}" in dict(head.headers)["x-mock-error"]
