@@ -583,6 +583,8 @@ def absolute(schema: Any, base: str) -> Any:
 Definition = Callable[[str], Any]
 """Finds what an absolute $ref points to."""
 Change = Callable[[Any, Definition], Any]
+Raw = Mapping[str, tuple[Path, dict[str, Any]]]
+"""The contracts as their files say them, by their ids."""
 
 
 def close(schema: Any, definition: Definition) -> Any:
@@ -836,10 +838,10 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
                 cards.append(Card(said["model"], said["name"], said.get("family", ""), seller, path, card))
     if not library.trusted:
         whole = library.shape({"$ref": library.uri(SPECS / "schema" / "contract.yaml") + "#/$defs/WholeRule"})
-    resolved: dict[str, dict[str, Any]] = {}
+    resolved: dict[tuple[str, ...], dict[str, Any]] = {}
     contracts = {}
     for name, (path, said) in raw.items():
-        full = _resolve(name, raw, resolved, library, ())
+        full = _resolve(name, raw, resolved, library)
         provider = None
         if not said.get("abstract") or "provider" in full:
             if full.get("provider") not in providers:
@@ -849,7 +851,9 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
                     f"provider: expected one of {', '.join(sorted(providers))}, got {full.get('provider')!r}",
                 )
             provider = providers[full["provider"]]
-        contract = Contract(name, path, full, provider, _chain(name, raw), library)
+        contract = Contract(
+            name, path, full, provider, tuple(raw[each][0] for each in _line(name, raw)), library
+        )
         if not library.trusted:
             _check_operation(contract)
             _check_rules(contract, whole)
@@ -907,47 +911,62 @@ def _check_rules(contract: Contract, whole: Shape) -> None:
             )
 
 
-def _chain(name: str | None, raw: Mapping[str, tuple[Path, dict[str, Any]]]) -> tuple[Path, ...]:
-    found = []
-    while name is not None:
-        path, said = raw[name]
-        found.append(path)
-        name = said.get("extends")
-    return tuple(found)
+def _line(name: str, raw: Raw, chain: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The contract and all it extends, nearest first: where two come together, what both extend comes after both.
 
-
-def _resolve(
-    name: str,
-    raw: Mapping[str, tuple[Path, dict[str, Any]]],
-    done: dict[str, dict[str, Any]],
-    library: Library,
-    chain: tuple[str, ...],
-) -> dict[str, Any]:
-    if name in done:
-        return done[name]
+    This is the order in which Python looks through classes (C3). Raises SpecError for a circle, for a contract that
+    there is not, and for bases that name each other in opposite orders.
+    """
     path, said = raw[name]
     if name in chain:
         raise SpecError(
             path, line_of(path, "/extends"), f"extends goes in a circle: {' -> '.join([*chain, name])}"
         )
-    own = dict(said)
-    for section, member in _SHAPED:
-        if member in own.get(section, {}):
-            own[section] = {**own[section], member: absolute(own[section][member], library.uri(path))}
-    base = own.get("extends")
-    if base is not None:
+    bases = bases_of(said)
+    for base in bases:
         if base not in raw:
             raise SpecError(
                 path, line_of(path, "/extends"), f"extends: expected a known contract, got {base!r}"
             )
-        parent = {
-            key: value
-            for key, value in _resolve(base, raw, done, library, (*chain, name)).items()
-            if key not in ("abstract", "extends")
-        }
-        own = _extend(parent, own)
-    done[name] = own
-    return own
+    rest = [list(_line(base, raw, (*chain, name))) for base in bases] + [list(bases)]
+    found = [name]
+    while rest := [each for each in rest if each]:
+        following = next((each[0] for each in rest if not any(each[0] in other[1:] for other in rest)), None)
+        if following is None:
+            raise SpecError(
+                path,
+                line_of(path, "/extends"),
+                f"extends: expected bases in an order that they agree on, got {', '.join(bases)}",
+            )
+        found.append(following)
+        rest = [each[1:] if each[0] == following else each for each in rest]
+    return tuple(found)
+
+
+def bases_of(said: Mapping[str, Any]) -> list[str]:
+    """What a contract's file names under `extends`: one contract, several, none."""
+    named = said.get("extends", [])
+    return [named] if isinstance(named, str) else list(named)
+
+
+def _resolve(
+    name: str, raw: Raw, done: dict[tuple[str, ...], dict[str, Any]], library: Library
+) -> dict[str, Any]:
+    """What the contract says with all it extends."""
+
+    def folded(line: tuple[str, ...]) -> dict[str, Any]:
+        if line not in done:
+            path, said = raw[line[0]]
+            own = dict(said)
+            for section, member in _SHAPED:
+                if member in own.get(section, {}):
+                    own[section] = {**own[section], member: absolute(own[section][member], library.uri(path))}
+            parent = folded(line[1:]) if line[1:] else {}
+            own_alone = ("abstract", "extends")
+            done[line] = _extend({key: value for key, value in parent.items() if key not in own_alone}, own)
+        return done[line]
+
+    return folded(_line(name, raw))
 
 
 def _extend(parent: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

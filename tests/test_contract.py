@@ -266,6 +266,45 @@ def test_a_rule_that_says_only_what_differs_keeps_the_rest(parrot: Specs) -> Non
     assert (rule.text, rule.probe, rule.check) == (base["text"], base["probe"], base["check"])
 
 
+def beside(example: Example, name: str, extends: str, more: str = "") -> None:
+    """One more contract of the example."""
+    example.path(name).write_text(
+        f"contract: parrot/{name}\nextends: {extends}\nprovider: parrot\nsummary: One base of several.\n"
+        f"source: {{text: this test, sure: guess}}\n{more}",
+        encoding="utf-8",
+    )
+
+
+def test_of_several_bases_the_first_that_has_a_word_counts_and_what_all_extend_comes_last(
+    example: Example,
+) -> None:
+    spoken = "abstract: true\nrules: {cap-honoured: {level: should}, %s}\n"
+    beside(example, "first", "common/generate", spoken % "video-is-seen: null")
+    beside(example, "second", "common/generate", spoken % "cap-says-length: {level: should}")
+    beside(example, "chat-too", "[parrot/first, parrot/chat]", "request: {paths: [/v1/chat-too]}\n")
+    beside(example, "chat-last", "[parrot/second, parrot/chat-too]", "request: {paths: [/v1/last]}\n")
+    specs = example.load()
+    chat, last = specs.contracts["parrot/chat"], specs.contracts["parrot/chat-last"]
+    # What parrot/chat says itself is not undone by common/generate, which parrot/first extends too.
+    assert "broken-image-is-refused" not in specs.contracts["parrot/chat-too"].rules
+    assert {name for name in chat.rules if name not in last.rules} == {"video-is-seen"}
+    assert last.rules["cap-says-length"].level == last.rules["cap-honoured"].level == "should"
+    assert [path.stem for path in last.chain] == [
+        "chat-last",
+        "second",
+        "chat-too",
+        "first",
+        "chat",
+        "generate",
+    ]
+
+
+def test_bases_that_disagree_on_their_order_are_an_error(example: Example) -> None:
+    beside(example, "one", "[common/generate, parrot/chat]")
+    with pytest.raises(SpecError, match="expected bases in an order that they agree on"):
+        example.load()
+
+
 def test_null_takes_a_rule_away_and_a_child_does_not_get_it_back(parrot: Specs) -> None:
     assert "broken-image-is-refused" in parrot.contracts["common/generate"].said["rules"]
     assert "broken-image-is-refused" not in parrot.contracts["parrot/chat"].rules
