@@ -1,7 +1,9 @@
 """A certificate authority of the mock's own, made once, and what is needed to serve and to trust it.
 
 boto3 sends bearer keys over https only, loopback included, so the mock needs a certificate that
-clients can be told to trust. All files stand in the state directory; `ca.key` never leaves it.
+clients can be told to trust. All files stand in the state directory; `ca.key` and `leaf.pem`, the key and
+certificate last served with, never leave it. `leaf.pem` notes which CA and hosts it is for and until when, so
+that a start that finds it good loads nothing but the `ssl` module.
 
 Names are not constrained in the CA's certificate: which hosts a mock answers for (a service name in
 a container network, a provider's own host name sent here by a hosts file) is known only at a later start.
@@ -9,6 +11,7 @@ a container network, a provider's own host name sent here by a hosts file) is kn
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import ipaddress
 import os
@@ -16,7 +19,7 @@ import re
 import ssl
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +40,7 @@ LOCK_SECONDS = 30
 
 CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 OURS = b"# mockserver: its own CA follows\n"
+NOTE = "mockserver-leaf:"
 
 
 def ensure_ca(state_dir: Path) -> Path:
@@ -46,7 +50,8 @@ def ensure_ca(state_dir: Path) -> Path:
     Raises NotADirectoryError if `state_dir` is a file.
     """
     with _locked(state_dir):
-        _ca(state_dir)
+        if _noted(state_dir) is None:
+            _ca(state_dir)
     return state_dir / "ca.pem"
 
 
@@ -55,14 +60,47 @@ def server_context(state_dir: Path, hosts: Iterable[str]) -> ssl.SSLContext:
 
     Raises ValueError for a host that no certificate can name.
     """
+    named = list(dict.fromkeys((*LOOPBACK, *hosts)))
+    leaf = state_dir / "leaf.pem"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with _locked(state_dir):
+        if _noted(state_dir) == named:
+            with suppress(ssl.SSLError):
+                context.load_cert_chain(leaf)
+                return context
+        _write(leaf, _leaf(state_dir, named), 0o600)
+        # The ssl module reads a key from a file only.
+        context.load_cert_chain(leaf)
+    return context
+
+
+def _noted(state_dir: Path) -> list[str] | None:
+    """The hosts of `leaf.pem`; None if there is none, if it is not of this CA, or if the CA's last day begins."""
+    try:
+        with (state_dir / "leaf.pem").open(encoding="ascii") as file:
+            mark, digest, until, *named = file.readline().split()
+        good = mark == NOTE and digest == _digest(state_dir)
+        soon = datetime.now(UTC) + RENEW_BEFORE
+        return named if good and datetime.fromisoformat(until) > soon else None
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _digest(state_dir: Path) -> str:
+    """Which CA it is. Raises FileNotFoundError if there is none."""
+    parts = [(state_dir / name).read_bytes() for name in ("ca.pem", "ca.key")]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def _leaf(state_dir: Path, named: list[str]) -> bytes:
+    """A new key and its certificate for the hosts, under the line that `_noted` reads. The lock must be held."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-    names = list(dict.fromkeys(_general_name(host) for host in (*LOOPBACK, *hosts)))
-    with _locked(state_dir):
-        ca, ca_key = _ca(state_dir)
+    names = list(dict.fromkeys(map(_general_name, named)))
+    ca, ca_key = _ca(state_dir)
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
         x509.CertificateBuilder()
@@ -82,11 +120,9 @@ def server_context(state_dir: Path, hosts: Iterable[str]) -> ssl.SSLContext:
         )
         .sign(ca_key, hashes.SHA256())
     )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    # The ssl module reads a key from a file only.
-    with _scratch(state_dir / "leaf.pem", _pem(key) + _pem(certificate)) as path:
-        context.load_cert_chain(path)
-    return context
+    until = ca.not_valid_after_utc.isoformat()
+    note = " ".join([NOTE, _digest(state_dir), until, *named]) + "\n"
+    return note.encode() + _pem(key) + _pem(certificate)
 
 
 def bundle(state_dir: Path) -> Path:
@@ -97,7 +133,8 @@ def bundle(state_dir: Path) -> Path:
     """
     target = state_dir / "ca-bundle.pem"
     with _locked(state_dir):
-        ca, _ = _ca(state_dir)
+        if _noted(state_dir) is None:
+            _ca(state_dir)
         roots: dict[bytes, None] = {}
         for path in _trusted():
             data = path.read_bytes()
@@ -109,7 +146,11 @@ def bundle(state_dir: Path) -> Path:
                 "no trusted root certificates found; expected them where SSL_CERT_FILE or AWS_CA_BUNDLE "
                 "point, in OpenSSL's default place or in the package certifi: set SSL_CERT_FILE to yours"
             )
-        _write(target, b"".join(root + b"\n" for root in roots) + OURS + _pem(ca), 0o644)
+        _write(
+            target,
+            b"".join(root + b"\n" for root in roots) + OURS + (state_dir / "ca.pem").read_bytes(),
+            0o644,
+        )
     return target
 
 

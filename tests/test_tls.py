@@ -152,8 +152,8 @@ def test_the_key_is_the_owners_alone_from_the_first_moment(
         bundle(state_dir)
     finally:
         os.umask(umask)
-    assert before == [0o600, 0o600, 0o600]
-    assert mode(state_dir / "ca.key") == 0o600
+    assert before == [0o600, 0o600, 0o600, 0o600]
+    assert {mode(state_dir / name) for name in ("ca.key", "leaf.pem")} == {0o600}
     assert {mode(state_dir / name) for name in ("ca.pem", "ca-bundle.pem")} == {0o644}
 
 
@@ -161,7 +161,41 @@ def test_nothing_but_the_known_files_is_left(state_dir: Path) -> None:
     server_context(state_dir, [])
     bundle(state_dir)
     left = {path.name for path in state_dir.iterdir()} - {"ca.lock"}
-    assert left == {"ca.key", "ca.pem", "ca-bundle.pem"}
+    assert left == {"ca.key", "ca.pem", "leaf.pem", "ca-bundle.pem"}
+
+
+def test_the_certificate_is_kept_for_the_same_hosts_and_made_anew_for_others(state_dir: Path) -> None:
+    server_context(state_dir, ["mock"])
+    first = (state_dir / "leaf.pem").read_bytes()
+    assert shake_hands(server_context(state_dir, ["mock"]), state_dir / "ca.pem", "mock")
+    assert (state_dir / "leaf.pem").read_bytes() == first
+    assert shake_hands(server_context(state_dir, ["other"]), state_dir / "ca.pem", "other")
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shake_hands(server_context(state_dir, ["other"]), state_dir / "ca.pem", "mock")
+
+
+@pytest.mark.parametrize("damage", ["cut", "no note", "of another CA"])
+def test_a_certificate_that_is_not_good_is_made_anew(state_dir: Path, damage: str) -> None:
+    server_context(state_dir, [])
+    leaf = state_dir / "leaf.pem"
+    note, _, rest = leaf.read_bytes().partition(b"\n")
+    if damage == "of another CA":
+        (state_dir / "ca.pem").unlink()
+        ensure_ca(state_dir)
+    else:
+        leaf.write_bytes(note + b"\n" + rest[:300] if damage == "cut" else rest)
+    assert shake_hands(server_context(state_dir, []), state_dir / "ca.pem", "localhost")
+
+
+def test_a_start_that_finds_its_certificate_loads_no_cryptography(state_dir: Path) -> None:
+    server_context(state_dir, [])
+    bundle(state_dir)
+    code = (
+        "import sys; from pathlib import Path; from mockserver.tls import bundle, ensure_ca, server_context;"
+        f"at = Path({str(state_dir)!r}); ensure_ca(at); server_context(at, []); bundle(at);"
+        "sys.exit('cryptography' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_ca_is_kept_from_start_to_start(state_dir: Path) -> None:
