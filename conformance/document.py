@@ -7,27 +7,10 @@ base 60, 8 or 2, .inf and .nan, merge keys, tags, anchors that hold themselves. 
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
-
-import yaml
-
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_TRUTH = re.compile(r"^(?:true|false|True|False|TRUE|FALSE|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$")
-_INTEGER = re.compile(
-    r"^[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|0o?[0-9_]+|0b[01_]+|[0-9][0-9_]*(?::[0-5]?[0-9])+)$"
-)
-_FLOAT = re.compile(
-    r"^[-+]?(?:\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?|[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?"
-    r"|[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*|\.(?:inf|Inf|INF|nan|NaN|NAN))$"
-)
-_PLAIN = re.compile(r"^[-+]?(?:0|[1-9][0-9]*|0x[0-9a-fA-F]+)$")
-_DECIMAL = re.compile(r"^[-+]?[0-9]*\.?[0-9]*(?:[eE][-+]?[0-9]+)?$")
-_CORE_TAGS = ("null", "bool", "int", "float", "str", "seq", "map")
+from typing import Any
 
 
 class SpecError(Exception):
@@ -38,96 +21,20 @@ class SpecError(Exception):
         super().__init__(f"{path}:{line}: {message}" if line else f"{path}: {message}")
 
 
-class _Strict(_Base):  # type: ignore[misc]
-    """PyYAML's safe loader without the surprises of YAML 1.1."""
-
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
-        first: [(tag, pattern) for tag, pattern in table if tag.rsplit(":", 1)[1] == "null"]
-        for first, table in _Base.yaml_implicit_resolvers.items()
-    }
-
-
-def _line(node: Any) -> int:
+def line_at(node: Any) -> int:
+    """The line at which a node begins, from 1."""
     return int(node.start_mark.line) + 1
-
-
-def _truth(loader: Any, node: Any) -> bool:
-    value = node.value
-    if value in ("true", "false"):
-        return bool(value == "true")
-    raise SpecError(
-        loader.source, _line(node), f"expected true, false or a quoted string, got {value} (YAML 1.1 truth)"
-    )
-
-
-def _integer(loader: Any, node: Any) -> int:
-    value = node.value.replace("_", "")
-    if not _PLAIN.match(value):
-        raise _no_plain_number(loader, node, "YAML 1.1 reads it in base 60, 8 or 2")
-    return int(value, 0)
-
-
-def _float(loader: Any, node: Any) -> float:
-    value = node.value.replace("_", "")
-    if ":" in value:
-        raise _no_plain_number(loader, node, "YAML 1.1 reads it in base 60")
-    if not _DECIMAL.match(value) or math.isinf(float(value)):
-        raise _no_plain_number(loader, node, "JSON has no such number")
-    return float(value)
-
-
-def _no_plain_number(loader: Any, node: Any, why: str) -> SpecError:
-    return SpecError(
-        loader.source,
-        _line(node),
-        f"expected a plain number or a quoted string, got {node.value} ({why})",
-    )
-
-
-def _sequence(loader: Any, node: Any) -> list[Any]:
-    return [loader.construct_object(each, deep=True) for each in node.value]
-
-
-def _tagged(loader: Any, node: Any) -> Any:
-    raise SpecError(loader.source, _line(node), f"expected a value without a tag, got {node.tag!r}")
-
-
-def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
-    result: dict[Any, Any] = {}
-    for key_node, value_node in node.value:
-        if key_node.tag == "tag:yaml.org,2002:merge":
-            raise SpecError(loader.source, _line(key_node), "expected a plain key, got a merge key (<<)")
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, str):
-            raise SpecError(
-                loader.source, _line(key_node), f"expected a string as key, got {key!r}: put it in quotes"
-            )
-        if key in result:
-            raise SpecError(loader.source, _line(key_node), f"duplicate key {key!r}: write it once")
-        result[key] = loader.construct_object(value_node, deep=True)
-    return result
-
-
-_Strict.add_implicit_resolver("tag:yaml.org,2002:bool", _TRUTH, list("yYnNtTfFoO"))
-_Strict.add_implicit_resolver("tag:yaml.org,2002:int", _INTEGER, list("-+0123456789"))
-_Strict.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
-_Strict.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^(?:<<)$"), ["<"])
-_Strict.add_constructor("tag:yaml.org,2002:bool", _truth)
-_Strict.add_constructor("tag:yaml.org,2002:int", _integer)
-_Strict.add_constructor("tag:yaml.org,2002:float", _float)
-_Strict.add_constructor("tag:yaml.org,2002:seq", _sequence)
-_Strict.add_constructor("tag:yaml.org,2002:map", _mapping)
-for _tag in _Base.yaml_constructors:
-    if _tag is not None and _tag.rsplit(":", 1)[1] not in _CORE_TAGS:
-        _Strict.add_constructor(_tag, _tagged)
-_Strict.add_constructor(None, _tagged)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """A loader over the file; what goes wrong inside the block becomes a SpecError."""
+    import yaml
+
+    from conformance.strict import Strict
+
     try:
-        loader = _Strict(path.read_text(encoding="utf-8"))
+        loader = Strict(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(path, None, f"expected a UTF-8 YAML file, got {error}") from error
     except yaml.YAMLError as error:
@@ -167,19 +74,19 @@ def lines(path: Path) -> dict[str, int]:
     found: dict[str, int] = {}
 
     def walk(node: Any, pointer: str) -> None:
-        if isinstance(node, yaml.MappingNode):
+        if node.id == "mapping":
             for key, value in node.value:
                 here = f"{pointer}/{str(key.value).replace('~', '~0').replace('/', '~1')}"
-                found[here] = _line(key)
+                found[here] = line_at(key)
                 walk(value, here)
-        elif isinstance(node, yaml.SequenceNode):
+        elif node.id == "sequence":
             for index, value in enumerate(node.value):
-                found[f"{pointer}/{index}"] = _line(value)
+                found[f"{pointer}/{index}"] = line_at(value)
                 walk(value, f"{pointer}/{index}")
 
     with _opened(path) as loader:
         node = loader.get_single_node()
     if node is not None:
-        found[""] = _line(node)
+        found[""] = line_at(node)
         walk(node, "")
     return found
