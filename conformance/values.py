@@ -41,12 +41,14 @@ class Media:
 class ToolCall:
     """A call of a tool; `arguments` is the parsed JSON (an object in a right call).
 
-    When the arguments came as text that is no JSON, `arguments` is that text.
+    When the arguments came as text that is no JSON, `arguments` is that text; of a `custom`
+    tool it is the input, which always is text.
     """
 
     id: str
     name: str
     arguments: Any
+    custom: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +93,18 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function on offer; `schema` is the JSON Schema of its arguments."""
+    """A function on offer; `schema` is the JSON Schema of its arguments.
+
+    A `custom` tool takes free text instead, or text of a `grammar` (`syntax` lark or regex, and
+    its `definition`); its `schema` is empty.
+    """
 
     name: str
     description: str = ""
     schema: Mapping[str, Any] = field(default_factory=dict)
     strict: bool | None = None
+    custom: bool = False
+    grammar: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +144,8 @@ class Turn:
     reasoning: str | None = None
     """The effort asked for (`low`, `high`, ...); `none` asks for no reasoning."""
     tier: str | None = None
+    logprobs: int | None = None
+    """How many alternatives to show at each token of the answer; None: no probabilities are asked for."""
     extras: Mapping[str, Any] = field(default_factory=dict)
     """What only one dialect knows and needs again, by its name on that wire."""
 

@@ -52,6 +52,7 @@ from mockserver.effects import (
     Upgrade,
 )
 from mockserver.journal import Entry
+from mockserver.likelihood import likely
 from mockserver.mock import Mock, check_broken
 from mockserver.origins import leave, readable
 from mockserver.route import Route, choose, closest, route
@@ -70,7 +71,7 @@ BREAK, CONTRACT, REFUSED, SAYS, REALITY, ERROR = (
 
 def answer(mock: Mock, request: Request, now: float, space: str = "") -> Answer:
     """The effects that answer `request` at Unix time `now`."""
-    routed = route(mock.specs, request, space)
+    routed = route(mock.specs, request, space, mock.openai_profile)
     if routed.provider is None:
         yield from _nobody(mock, request, routed, now)
         return
@@ -84,11 +85,14 @@ def _nobody(mock: Mock, request: Request, routed: Route, now: float) -> Answer:
         yield Head(204, asked_leave, 0)
         return
     near = closest(mock.specs, routed.path)
-    text = f"no contract for {request.method} {routed.path}; closest: {', '.join(near) or 'none'}\n"
-    yield Note(routed.space, Entry(now, request.method, routed.path, None, 404, "unknown-path", text.strip()))
-    body = text.encode()
-    headers = (("Content-Type", "text/plain; charset=utf-8"), (ERROR, "no contract for this path"))
-    yield Head(404, (*headers, *readable(request)), len(body))
+    status, refused, error = 404, "unknown-path", "no contract for this path"
+    text = f"no contract for {request.method} {routed.path}; closest: {', '.join(near) or 'none'}"
+    if routed.wrong is not None:
+        status, refused, error, text = 400, "unknown-profile", _ascii(routed.wrong), routed.wrong
+    yield Note(routed.space, Entry(now, request.method, routed.path, None, status, refused, text))
+    body = f"{text}\n".encode()
+    headers = (("Content-Type", "text/plain; charset=utf-8"), (ERROR, error))
+    yield Head(status, (*headers, *readable(request)), len(body))
     yield Send(body)
 
 
@@ -430,6 +434,7 @@ class _Answering(Asking):
             tier=turn.tier,
             reality=self.mock.reality,
             split=tokens.split,
+            likely=likely,
             served=self._served(),
             prices=self._prices(),
             guard=guard,

@@ -171,7 +171,15 @@ values = st.recursive(
 )
 objects = st.dictionaries(st.text(max_size=8), values, max_size=3)
 texts = st.builds(Text, words)
-calls = st.builds(ToolCall, names, names, objects)
+functions = st.builds(ToolCall, names, names, objects)
+calls = functions | st.builds(ToolCall, names, names, st.text(), custom=st.just(True))
+tools = st.builds(Tool, names, st.text(), objects, st.none() | st.booleans()) | st.builds(
+    Tool,
+    names,
+    st.text(),
+    custom=st.just(True),
+    grammar=st.none() | st.just({"syntax": "regex", "definition": "[a-z]+"}),
+)
 images = st.builds(
     Media, st.just("image"), st.sampled_from(["png", "jpeg", "webp"]), st.binary()
 ) | st.builds(Media, st.just("image"), st.none(), url=st.just("https://example.com/kiwi.png"))
@@ -204,9 +212,7 @@ turns = st.builds(
     Turn,
     messages=st.lists(messages, min_size=1, max_size=5).map(tuple),
     model=st.none() | names,
-    tools=st.lists(st.builds(Tool, names, st.text(), objects, st.none() | st.booleans()), max_size=2).map(
-        tuple
-    ),
+    tools=st.lists(tools, max_size=2).map(tuple),
     tool_choice=st.none()
     | st.builds(ToolChoice, st.sampled_from(["auto", "any", "none"]))
     | st.builds(ToolChoice, st.just("named"), names),
@@ -223,7 +229,8 @@ turns = st.builds(
     stream=st.booleans(),
     reasoning=st.none() | st.sampled_from(["none", "low", "high"]),
     tier=st.none() | st.sampled_from(["auto", "flex"]),
-    extras=st.just({}) | st.just({"stream_options": {"include_usage": True}, "logprobs": None}),
+    logprobs=st.none() | st.integers(0, 20),
+    extras=st.just({}) | st.just({"stream_options": {"include_usage": True}, "logit_bias": None}),
 )
 
 
@@ -234,7 +241,8 @@ def replies(reasons: bool = False, counts: bool = False) -> st.SearchStrategy[li
         st.lists(st.builds(Reasoning, words), max_size=1 if reasons else 0),
         st.lists(texts, max_size=1),
         st.lists(st.builds(Refusal, words), max_size=1),
-        st.lists(calls, max_size=2),
+        # The SDK's types know no custom call in a stream.
+        st.lists(functions, max_size=2),
     )
     few = st.integers(0, 9)
     detail = few if counts else st.just(0)

@@ -72,6 +72,8 @@ class Context:
     reality: str = "documented"
     split: Callable[[str], Sequence[str]] = field(default=lambda text: [text] if text else [])
     """Cuts text into the pieces that a stream sends one by one."""
+    likely: Callable[[str, int], list[dict[str, Any]]] = field(default=lambda text, alternatives: [])
+    """For a text, each of its tokens as OpenAI tells how likely it was: token, logprob, bytes, top_logprobs."""
     served: Mapping[str, str] = field(default_factory=dict)
     """Who serves the model, as its card says: `service` and `model`."""
     guard: Guard | None = None

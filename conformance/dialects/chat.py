@@ -69,7 +69,6 @@ EXTRAS = (
     "audio",
     "frequency_penalty",
     "logit_bias",
-    "logprobs",
     "metadata",
     "modalities",
     "moderation",
@@ -82,7 +81,6 @@ EXTRAS = (
     "safety_identifier",
     "store",
     "stream_options",
-    "top_logprobs",
     "user",
     "verbosity",
     "web_search_options",
@@ -143,6 +141,7 @@ def read(body: JSON, profile: Profile) -> Turn:
         stream=bool(body.get("stream")),
         reasoning=word(body.get("reasoning_effort")),
         tier=word(body.get("service_tier")),
+        logprobs=(whole(body.get("top_logprobs")) or 0) if body.get("logprobs") is True else None,
         extras={name: body[name] for name in EXTRAS if name in body},
     )
 
@@ -153,7 +152,7 @@ def write(turn: Turn, profile: Profile) -> dict[str, Any]:
         "model": turn.model,
         "messages": write_messages(turn.messages, profile),
         "tools": [_write_tool(tool) for tool in turn.tools] or None,
-        "tool_choice": _write_choice(turn.tool_choice),
+        "tool_choice": _write_choice(turn.tool_choice, turn.tools),
         "parallel_tool_calls": turn.parallel_tool_calls,
         profile["cap"]: turn.max_tokens,
         "stop": list(turn.stop) or None,
@@ -165,6 +164,8 @@ def write(turn: Turn, profile: Profile) -> dict[str, Any]:
         "stream": turn.stream or None,
         "reasoning_effort": turn.reasoning,
         "service_tier": turn.tier,
+        "logprobs": None if turn.logprobs is None else True,
+        "top_logprobs": turn.logprobs or None,
     }
     extras = {name: value for name, value in turn.extras.items() if name in EXTRAS}
     return {name: value for name, value in said.items() if value is not None} | extras
@@ -330,11 +331,26 @@ def _read_tool(tool: Any) -> Tool | None:
     name = word(function.get("name"))
     if not name:
         return None
-    description, schema = word(function.get("description")), mapping(function.get("parameters"))
-    return Tool(name, description or "", schema, flag(function.get("strict")))
+    description, schema = word(function.get("description")) or "", mapping(function.get("parameters"))
+    if mapping(tool).get("type") == "custom":
+        form = mapping(function.get("format"))
+        grammar = inner(form, "grammar") if form.get("type") == "grammar" else None
+        return Tool(name, description, custom=True, grammar=grammar and _grammar(grammar))
+    return Tool(name, description, schema, flag(function.get("strict")))
+
+
+def _grammar(told: JSON) -> JSON:
+    return {name: told[name] for name in ("syntax", "definition") if name in told}
 
 
 def _write_tool(tool: Tool) -> dict[str, Any]:
+    if tool.custom:
+        custom: dict[str, Any] = {"name": tool.name}
+        if tool.description:
+            custom["description"] = tool.description
+        if tool.grammar is not None:
+            custom["format"] = {"type": "grammar", "grammar": dict(tool.grammar)}
+        return {"type": "custom", "custom": custom}
     function = {
         "name": tool.name,
         "description": tool.description or None,
@@ -345,11 +361,12 @@ def _write_tool(tool: Tool) -> dict[str, Any]:
     return {"type": "function", "function": said}
 
 
-def _write_choice(choice: ToolChoice | None) -> Any:
+def _write_choice(choice: ToolChoice | None, tools: Sequence[Tool]) -> Any:
     if choice is None:
         return None
     if choice.mode == "named":
-        return {"type": "function", "function": {"name": choice.name}}
+        kind = "custom" if any(tool.custom and tool.name == choice.name for tool in tools) else "function"
+        return {"type": kind, kind: {"name": choice.name}}
     return "required" if choice.mode == "any" else choice.mode
 
 
@@ -442,6 +459,9 @@ def _joined(reply: Reply, kind: type[Reasoning] | type[Refusal]) -> str:
 
 
 def _write_call(call: ToolCall, made: str) -> dict[str, Any]:
+    if call.custom:
+        custom = {"name": call.name, "input": arguments_text(call.arguments)}
+        return {"id": made, "type": "custom", "custom": custom}
     function = {"name": call.name, "arguments": arguments_text(call.arguments)}
     return {"id": made, "type": "function", "function": function}
 
@@ -542,9 +562,10 @@ def _pieces(reply: Reply, context: Context, profile: Profile) -> Iterator[dict[s
         if profile["stream"]["whole_calls"]:
             yield {"tool_calls": [whole_call]}
             continue
-        yield {"tool_calls": [{**whole_call, "function": {"name": call.name, "arguments": ""}}]}
+        kind, member = ("custom", "input") if call.custom else ("function", "arguments")
+        yield {"tool_calls": [{**whole_call, kind: {"name": call.name, member: ""}}]}
         for piece in fragments(arguments_text(call.arguments)):
-            yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+            yield {"tool_calls": [{"index": index, kind: {member: piece}}]}
 
 
 def _padded(chunk: dict[str, Any], padding: JSON | None, context: Context) -> dict[str, Any]:
@@ -587,12 +608,17 @@ def _calls(deltas: Iterable[JSON]) -> Iterator[ToolCall]:
             latest = index
         elif name or latest is None:
             latest = ("call", len(calls))
-        found = calls.setdefault(latest, {"id": "", "name": "", "arguments": []})
+        found = calls.setdefault(latest, {"id": "", "name": "", "arguments": [], "custom": False})
+        found["custom"] = found["custom"] or "custom" in call
         found["id"] = found["id"] or word(call.get("id")) or ""
         found["name"] += name or ""
         found["arguments"].append(function.get("arguments", function.get("input")))
     for found in calls.values():
-        yield ToolCall(found["id"], found["name"], _arguments(found["arguments"]))
+        if found["custom"]:
+            words = "".join(piece for piece in found["arguments"] if isinstance(piece, str))
+            yield ToolCall(found["id"], found["name"], words, custom=True)
+        else:
+            yield ToolCall(found["id"], found["name"], _arguments(found["arguments"]))
 
 
 def _call_list(message: JSON) -> Iterator[JSON]:
