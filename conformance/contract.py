@@ -460,13 +460,14 @@ class Specs:
         return found
 
     def card(self, provider: Provider, model: str) -> Card | None:
-        """The card of the model that `provider` knows as `model` (id or alias, any casing of an alias)."""
-        return self.named(provider, model)[0]
+        """The card of the model that `provider` sells as `model` (id or alias, any casing of an alias)."""
+        card = self.named(provider, model)[0]
+        return card if card is not None and card.seller == provider.seller else None
 
     def named(self, provider: Provider, model: str) -> tuple[Card | None, str | None]:
         """The card of `model`, and the inference profile through which the name asks for it.
 
-        A profile that does not hold the model names nothing.
+        A profile that does not hold the model names nothing. A provider may know more models than it sells.
         """
         profile = None
         for form in provider.forms:
@@ -486,11 +487,25 @@ class Specs:
         found: dict[str, dict[Any, Card]] = {}
         for provider in self.providers.values():
             known = found.setdefault(provider.id, {})
-            for card in self.cards:
-                if card.seller == provider.seller and provider.models_of in card.ids:
-                    known.setdefault(card.id_at(provider), card)
-                    for alias in card.said.get("aliases", ()):
-                        known.setdefault(("alias", alias.lower()), card)
+            for card in self.cards_at(provider):
+                known.setdefault(card.id_at(provider), card)
+                for alias in card.said.get("aliases", ()):
+                    known.setdefault(("alias", alias.lower()), card)
+        return found
+
+    def cards_at(self, provider: Provider) -> tuple[Card, ...]:
+        """The cards that count at `provider`: its seller's, then those of models that it knows without selling them."""
+        return self._at[provider.id]
+
+    @cached_property
+    def _at(self) -> Mapping[str, tuple[Card, ...]]:
+        found = {}
+        for provider in self.providers.values():
+            sold = [each for each in self.cards if each.seller == provider.seller]
+            here = [each for each in sold if provider.models_of in each.ids]
+            if "every_model" in provider.said:
+                here += _lent(provider, here, [each for each in self.cards if each.seller != provider.seller])
+            found[provider.id] = tuple(here)
         return found
 
     def rule(self, name: str) -> Rule:
@@ -510,6 +525,42 @@ class Specs:
     def rules(self) -> list[Rule]:
         """Every rule of every operation."""
         return [rule for each in self.contracts.values() if not each.abstract for rule in each.rules.values()]
+
+
+SELLING = (
+    "apis",
+    "endpoints",
+    "lifecycle",
+    "legacy",
+    "on_demand",
+    "cross_region",
+    "prefixes",
+    "quotas",
+    "regions",
+    "tiers",
+)
+"""Claims that say how a model is sold, not what it can do."""
+
+
+def _lent(provider: Provider, own: Iterable[Card], others: Iterable[Card]) -> list[Card]:
+    """The cards of other sellers as `provider` has them, one for each id that none of its `own` has."""
+    said = provider.said["every_model"]
+    taken = {name for card in own for name in (card.id_at(provider), *card.said.get("aliases", ()))}
+    lent = []
+    for card in others:
+        claims = {name: claim for name, claim in card.claims.items() if name not in SELLING}
+        if "text" in (card.value("output_modalities") or ["text"]):
+            claims["apis"] = said["apis"]
+        shown = card.said.get("listing", {})
+        listing = {name: shown.get(name, value) for name, value in said["listing"].items()}
+        for name in dict.fromkeys(card.ids.values()):
+            if name not in taken:
+                taken.add(name)
+                ids = {**card.ids, provider.models_of: name}
+                lent.append(
+                    replace(card, said={**card.said, "ids": ids, "claims": claims, "listing": listing})
+                )
+    return lent
 
 
 class Library:

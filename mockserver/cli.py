@@ -46,6 +46,7 @@ examples:
                                              break one rule, to see what a client makes of it
   mockserver --broken null                   be a broken provider, whatever is asked
   mockserver --specs my-specs/               serve providers of your own beside the shipped ones
+  mockserver --openai-profile openai         /v1 answers as OpenAI does, not as bedrock-mantle
   mockserver --quota requests_per_minute=3   run into a limit soon
   mockserver --puter-js node_modules/@heyputer/puter.js
                                              serve the puter.js that npm has installed there: a page needs
@@ -332,6 +333,12 @@ def _mock_options(parser: argparse.ArgumentParser, port: int, tls_port: int, sta
         help="where pages and the real wire differ: answer as which (documented)",
     )
     parser.add_argument(
+        "--openai-profile",
+        metavar="NAME",
+        help="who answers at /v1: openai, bedrock-mantle, open-responses, mistral; the header x-mock-profile "
+        "chooses for one request (bedrock-mantle)",
+    )
+    parser.add_argument(
         "--break",
         dest="rules",
         action="append",
@@ -385,11 +392,18 @@ def _state_dir(parser: argparse.ArgumentParser, default: Path | None) -> None:
 def _members(asked: argparse.Namespace) -> dict[str, Any]:
     from conformance.contract import load
 
-    names = ("host", "port", "tls_port", "state_dir", "auth", "reality", "seed", "puter_js")
+    names = ("host", "port", "tls_port", "state_dir", "auth", "reality", "seed", "puter_js", "openai_profile")
     specs = load(asked.specs)
     for name in asked.broken:
         if name not in specs.broken:
             raise WrongUsage(f"--broken: expected one of {', '.join(sorted(specs.broken))}, got {name!r}")
+    if asked.openai_profile is not None:
+        from mockserver.route import UnknownProfile, find_profile
+
+        try:
+            find_profile(specs, asked.openai_profile)
+        except UnknownProfile as error:
+            raise WrongUsage(f"--openai-profile: {error}") from error
     members = {name: getattr(asked, name) for name in names}
     return members | {"specs": specs, "broken": [*asked.rules, *asked.broken], "limits": dict(asked.limits)}
 

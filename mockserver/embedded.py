@@ -31,6 +31,7 @@ from mockserver.credentials import Credentials, from_dict, make_credentials, to_
 from mockserver.effects import Answer, Head, Send
 from mockserver.environment import forget_ended
 from mockserver.mock import Mock
+from mockserver.route import profiles
 from mockserver.server import Server
 from mockserver.tls import bundle, ensure_ca, server_context
 
@@ -64,6 +65,8 @@ class Options:
     """None: those of this package."""
     limits: Mapping[str, float] = field(default_factory=dict)
     """Quotas by their ids, over those of the providers."""
+    openai_profile: str | None = None
+    """Who answers at the paths that the OpenAI family shares; None: who does by default."""
     puter_js: Path | None = None
     """Where puter.js is installed; None: it is not served."""
 
@@ -104,11 +107,13 @@ def start(*, state_dir: Path | str | None = None, **options: Any) -> Running:
     return Running(info["http"], info["https"], Path(info["ca"]), info, mock, stop)
 
 
-def without_sockets(*, auth: Any = "lenient", reality: str = "documented") -> Running:
+def without_sockets(
+    *, auth: Any = "lenient", reality: str = "documented", openai_profile: str | None = None
+) -> Running:
     """A mock that listens nowhere, for doors inside the client's process; it has no address and no files."""
     specs = load()
     credentials = _made(specs, None)
-    mock = Mock(specs, credentials, auth=auth, reality=reality)
+    mock = Mock(specs, credentials, auth=auth, reality=reality, openai_profile=openai_profile)
     info = {**to_dict(credentials), **_models(specs), "auth": auth, "reality": reality}
     return Running("", "", Path(), info, mock, lambda: None)
 
@@ -134,6 +139,7 @@ async def serving(options: Options, grace: float) -> AsyncIterator[tuple[Mock, M
         seed=options.seed,
         library=library,
         limits=options.limits,
+        openai_profile=options.openai_profile,
     )
     info: dict[str, Any] = {}
 
@@ -158,6 +164,8 @@ async def serving(options: Options, grace: float) -> AsyncIterator[tuple[Mock, M
             **_models(specs),
             "auth": options.auth,
             "reality": options.reality,
+            "openai_profile": options.openai_profile,
+            "bedrock_base": _bedrock_base(specs, options.openai_profile),
             "pid": os.getpid(),
         }
         if library is not None:
@@ -268,6 +276,12 @@ def _models(specs: Specs) -> dict[str, str]:
         name: str(_first(specs, scheme).said["model"])
         for name, scheme in (("model", "bearer"), ("puter_model", "puter"))
     }
+
+
+def _bedrock_base(specs: Specs, openai_profile: str | None) -> str:
+    """What stands before /v1 for clients of Bedrock: nothing, unless another profile answers there."""
+    default = next((each for each in profiles(specs).values() if "default_for" in each.said), None)
+    return "" if default is None or openai_profile in (None, default.id) else default.prefix
 
 
 def _first(specs: Specs, scheme: str) -> Provider:

@@ -24,13 +24,13 @@ MARKER = "@pytest.mark.mock_provider"
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        "mock_provider(auth=..., reality=..., in_process=..., **quotas): how the mock of this test is to be, and its limits",
+        "mock_provider(auth=..., reality=..., openai_profile=..., in_process=..., **quotas): how the mock of this test is to be, and its limits",
     )
 
 
 @pytest.fixture(scope="session")
 def mock_servers() -> Iterator[Any]:
-    """The mocks of this session by (auth, reality), started when a test first needs them."""
+    """The mocks of this session by how they were asked for, started when a test first needs them."""
     from mockserver.provider import Servers
 
     servers = Servers()
@@ -77,7 +77,7 @@ def bedrock_client(mock_provider: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def openai_client(mock_provider: Any) -> Iterator[Any]:
-    """An `openai.OpenAI` client of bedrock-mantle. Needs the extra `clients`."""
+    """An `openai.OpenAI` client of bedrock-mantle, or of the marker's `openai_profile`. Needs the extra `clients`."""
     client = mock_provider.openai_client()
     yield client
     client.close()

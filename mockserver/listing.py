@@ -69,9 +69,7 @@ def _values(
     wanted: Card | None,
 ) -> Iterator[dict[str, Any]]:
     """What fills each entry."""
-    for card in specs.cards:
-        if card.seller != provider.seller or provider.models_of not in card.ids:
-            continue
+    for card in specs.cards_at(provider):
         if wanted is not None and card is not wanted:
             continue
         ours = card_values(card, provider)

@@ -17,12 +17,14 @@ from mockserver.effects import (
 from mockserver.journal import summary
 from mockserver.memory import Memory
 from mockserver.quota import refuse_unknown
+from mockserver.route import find_profile
 
 
 class Mock:
     """Everything one running mock knows. `limits` are quotas by their ids, over those of the providers.
 
-    Raises KeyError for a rule to break that nobody has, ValueError for a quota that there is not.
+    `openai_profile` is the provider that answers at the paths that the OpenAI family shares; None: their own.
+    Raises KeyError for a rule to break that nobody has, ValueError for a quota or a profile that there is not.
     """
 
     def __init__(
@@ -37,13 +39,17 @@ class Mock:
         state: State | None = None,
         library: bytes | None = None,
         limits: Mapping[str, float] | None = None,
+        openai_profile: str | None = None,
     ) -> None:
         refuse_unknown(specs, limits or {})
+        if openai_profile is not None:
+            find_profile(specs, openai_profile)
         for name in broken:
             check_broken(specs, name)
         self.specs, self.credentials, self.auth, self.reality = specs, credentials, auth, reality
         self.broken, self.seed = tuple(broken), seed
         self.limits = dict(limits or {})
+        self.openai_profile = openai_profile
         self.state: State = state or Memory()
         self.library = library
         """Puter's own library as its package has it, None if nobody gave one."""

@@ -2,13 +2,14 @@
 
 The raw path is matched, because `%2F` in an ARN is not a slash. A provider is found by its
 prefix, then by Host, then by path, where the service of a SigV4 scope decides between several.
+Where the providers of the OpenAI family share a path, the profile that was chosen decides.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,9 @@ from conformance.exchange import Request
 
 # `~` is what every signer leaves as it is; curl signs `@` unescaped, unlike AWS.
 _SPACE = re.compile(r"^/~(?P<space>[A-Za-z0-9_-]+)(?P<rest>/.*|$)")
+PROFILE = "x-mock-profile"
+"""The header of ours by which one request chooses the profile of the OpenAI family that answers it."""
+
 _SCOPE = re.compile(r"Credential=[^/,\s]+/\d+/(?P<region>[^/,\s]+)/(?P<service>[^/,\s]+)/")
 
 
@@ -31,10 +35,19 @@ class Route:
     region: str | None
     contracts: tuple[tuple[Contract, Mapping[str, str]], ...]
     others: tuple[Contract, ...]
+    wrong: str | None = None
+    """Why the request cannot be placed, where its own header is wrong: nobody serves it."""
 
 
-def route(specs: Specs, request: Request, space: str = "") -> Route:
-    """The route of `request`; `provider` is None if nobody's path is anything like it."""
+class UnknownProfile(ValueError):
+    """A profile is named that there is not; the text says which there are."""
+
+
+def route(specs: Specs, request: Request, space: str = "", openai_profile: str | None = None) -> Route:
+    """The route of `request`; `provider` is None if nobody's path is anything like it.
+
+    `openai_profile` answers where the request names none.
+    """
     path, _, query = request.target.partition("?")
     inside = _SPACE.match(path)
     if inside:
@@ -44,7 +57,10 @@ def route(specs: Specs, request: Request, space: str = "") -> Route:
     if provider is None:
         provider, region = _by_host(specs, request.header("host") or "")
     if provider is None:
-        provider = _by_path(specs, request, path)
+        try:
+            provider = _by_profile(specs, request, path, openai_profile) or _by_path(specs, request, path)
+        except UnknownProfile as error:
+            return Route(space, path, query, None, None, (), (), f"{PROFILE}: {error}")
     if provider is None:
         return Route(space, path, query, None, None, (), ())
     matching = [(each, each.match_path(path)) for each in specs.of(provider.id)]
@@ -58,6 +74,21 @@ def route(specs: Specs, request: Request, space: str = "") -> Route:
         tuple((each, found) for each, found in here if each.method == request.method),
         tuple(each for each, _ in here if each.method != request.method),
     )
+
+
+def profiles(specs: Specs) -> dict[str, Provider]:
+    """The providers that can be chosen for the paths that the OpenAI family shares, by the names to choose them by."""
+    return {each.id: each for each in specs.providers.values() if "openai_profile" in each.said}
+
+
+def find_profile(specs: Specs, name: str) -> Provider:
+    """The provider of the profile called `name`. Raises UnknownProfile with the closest names."""
+    known = profiles(specs)
+    if name not in known:
+        close = difflib.get_close_matches(name, known, 3)
+        nearest = f"; closest: {', '.join(close)}" if close else ""
+        raise UnknownProfile(f"expected one of {', '.join(sorted(known))}, got {name!r}{nearest}")
+    return known[name]
 
 
 def choose(
@@ -101,6 +132,20 @@ def _by_host(specs: Specs, host: str) -> tuple[Provider | None, str | None]:
     return None, None
 
 
+def _by_profile(specs: Specs, request: Request, path: str, openai_profile: str | None) -> Provider | None:
+    asked = request.header(PROFILE)
+    # Who signs for a service means that service, whatever the mock stands for otherwise.
+    name = asked or (None if _SCOPE.search(request.header("authorization") or "") else openai_profile)
+    if name is None:
+        return None
+    provider = find_profile(specs, name)
+    return provider if _under(path, provider.said["openai_profile"]) else None
+
+
+def _under(path: str, prefixes: Iterable[str]) -> bool:
+    return any(path == each or path.startswith(each.rstrip("/") + "/") for each in prefixes)
+
+
 def _by_path(specs: Specs, request: Request, path: str) -> Provider | None:
     found = [
         provider
@@ -120,7 +165,7 @@ def _by_path(specs: Specs, request: Request, path: str) -> Provider | None:
         (len(prefix), provider)
         for provider in (found or specs.providers.values())
         for prefix in provider.said.get("default_for", ())
-        if path == prefix or path.startswith(prefix.rstrip("/") + "/")
+        if _under(path, [prefix])
     ]
     if defaults:
         return max(defaults, key=lambda each: each[0])[1]

@@ -483,7 +483,7 @@ class TestInAProject:
             ("'strict'", "expected names (auth='strict'), got 'strict'"),
             ("auth='severe'", "auth: expected one of lenient, strict, off, got 'severe'"),
             ("reality='mine'", "reality: expected one of documented, observed, got 'mine'"),
-            ("rpm=3", "expected auth, reality or a quota (*requests_per_minute*), got 'rpm'"),
+            ("rpm=3", "expected auth, reality, openai_profile or a quota (*requests_per_minute*), got 'rpm'"),
             ("requests_per_minute=-1", "requests_per_minute: expected a limit of 0 or more, got -1"),
         ],
     )
