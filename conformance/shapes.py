@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
+TAG = "type"
+"""The member by which most unions tell their branches apart."""
+
 Retriever = Callable[[str], Any]
 
 
@@ -21,6 +24,8 @@ class Mismatch(NamedTuple):
     expected: str
     got: Any
     keyword: str = ""
+    demanded: Any = None
+    """What the keyword demands: the values of an `enum`, the names of a `type`, the number of a limit."""
 
     def __str__(self) -> str:
         return f"{self.at or '/'}: expected {self.expected}, got {brief(self.got)}"
@@ -96,9 +101,60 @@ def _tell(error: Any, value: Any) -> Iterator[Mismatch]:
             yield Mismatch(pointer([*at, name]), "no such member", value[name], "additionalProperties")
     elif keyword == "propertyNames":
         name = details["error"].instance
-        yield Mismatch(pointer([*at, name]), f"as name of a member {_words(details['error'])}", name, keyword)
+        inner = details["error"]
+        expected = f"as name of a member {_words(inner)}"
+        yield Mismatch(pointer([*at, name]), expected, name, keyword, _demanded(inner))
     else:
-        yield Mismatch(pointer(at), _expected(keyword, error.kind, details), error.instance, keyword)
+        expected = _expected(keyword, error.kind, details)
+        yield Mismatch(pointer(at), expected, error.instance, keyword, _demanded(error))
+
+
+def kind(value: Any) -> str:
+    """The word of JSON Schema for the type of `value`."""
+    words = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+    return words.get(type(value), "null")
+
+
+def _of_another_type(error: Any) -> bool:
+    """Whether not even the type of the value is right."""
+    if error.kind.name in ("enum", "const"):
+        kinds = {kind(option) for option in _demanded(error)}
+        return kind(error.instance) not in kinds and kinds != {"null"}
+    return bool(error.kind.name == "type")
+
+
+def _of_another_tag(error: Any, here: int) -> bool:
+    """Whether a word that tells the branches of a union apart is another, or not there."""
+    at = list(error.instance_path)[here:]
+    if error.kind.name == "required":
+        return not at and error.kind.as_dict()["property"] == TAG
+    if error.kind.name in ("pattern", "not"):
+        return at == [TAG]
+    return error.kind.name in ("const", "enum") and len(at) <= 1
+
+
+def _demanded_by(choice: list[Any]) -> tuple[str, tuple[Any, ...]]:
+    """The keyword that the branches of a union break together, and what they all demand."""
+    if not all(_of_another_type(error) for error in choice):
+        values = [error for error in choice if error.kind.name != "type"]
+        return values[0].kind.name, tuple(dict.fromkeys(each for one in values for each in _demanded(one)))
+    types: list[str] = []
+    for error in choice:
+        options = _demanded(error)
+        types += options if error.kind.name == "type" else [kind(each) for each in options]
+    return "type", tuple(dict.fromkeys(types))
+
+
+def _demanded(error: Any) -> Any:
+    kind, details = error.kind, error.kind.as_dict()
+    match kind.name:
+        case "type":
+            return tuple(kind.types)
+        case "enum":
+            return tuple(kind.options)
+        case "const":
+            return (details["expected_value"],)
+    return details.get("limit", details.get("pattern"))
 
 
 def _nearest(error: Any, value: Any) -> Iterator[Mismatch]:
@@ -113,14 +169,20 @@ def _nearest(error: Any, value: Any) -> Iterator[Mismatch]:
         return
 
     def far(branch: list[Any]) -> tuple[bool, bool, bool]:
-        kinds = [(e.kind.name, len(e.instance_path) - here) for e in branch]
-        wrong_type = ("type", 0) in kinds
-        wrong_tag = any(name in ("const", "enum") and depth <= 1 for name, depth in kinds)
-        missing = ("required", 0) in kinds
-        return wrong_type, wrong_tag, missing and not wrong_tag
+        if any(len(error.instance_path) == here and _of_another_type(error) for error in branch):
+            return True, False, False
+        if any(_of_another_tag(error, here) for error in branch):
+            return False, True, False
+        return False, False, any(e.kind.name == "required" and len(e.instance_path) == here for e in branch)
 
     ranked = sorted(branches, key=lambda branch: (*far(branch), len(branch)))
     near = [branch for branch in ranked if far(branch) == far(ranked[0])]
+    # A tag that a pattern describes is told where no branch names its tag.
+    near = [
+        branch
+        for branch in near
+        if not any(e.kind.name in ("pattern", "not") and _of_another_tag(e, here) for e in branch)
+    ] or near
     if len(near) > 1 and any(far(ranked[0])):
         choice = _choice(near, here)
         if choice:
@@ -130,9 +192,9 @@ def _nearest(error: Any, value: Any) -> Iterator[Mismatch]:
                 member = first.kind.as_dict()["property"]
                 yield Mismatch(pointer([*first.instance_path, member]), expected, ABSENT, "required")
             else:
-                yield Mismatch(pointer(first.instance_path), expected, first.instance, first.kind.name)
+                yield Mismatch(pointer(first.instance_path), expected, first.instance, *_demanded_by(choice))
             return
-    for each in ranked[0]:
+    for each in near[0]:
         yield from _tell(each, value)
 
 

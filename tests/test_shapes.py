@@ -206,6 +206,24 @@ UNIONS: list[tuple[str, Any, Any, list[str]]] = [
     ("no tag", {"oneOf": [TEXT, IMAGE]}, {}, ["/type: expected a member 'type', got nothing"]),
     ("one-key union, its key", {"oneOf": ONE_KEY}, {"image": "a"}, ['/image: expected type object, got "a"']),
     (
+        "a tag and no more",
+        {"oneOf": [{"required": ["type"], "properties": {"type": {"pattern": "_call$"}}}, TEXT]},
+        {"type": "text"},
+        ["/text: expected a member 'text', got nothing"],
+    ),
+    (
+        "no tag, a role",
+        {"oneOf": [TEXT, {"required": ["role"], "properties": {"role": {"enum": ["user", "tool"]}}}]},
+        {"role": "nobody"},
+        ['/role: expected one of ["user", "tool"], got "nobody"'],
+    ),
+    (
+        "a word or an object, and neither",
+        {"oneOf": [{"enum": ["auto"]}, TEXT]},
+        5,
+        ['/: expected one of ["auto"] or type object, got 5'],
+    ),
+    (
         "one-key union, no key",
         {"oneOf": ONE_KEY},
         {"video": {}},
@@ -264,6 +282,27 @@ UNIONS: list[tuple[str, Any, Any, list[str]]] = [
 )
 def test_of_a_union_the_nearest_branch_is_told(schema: Any, value: Any, texts: list[str]) -> None:
     assert told(schema, value) == texts
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "keyword", "demanded"),
+    [
+        ({"enum": ["a", "b"]}, "c", "enum", ("a", "b")),
+        ({"const": "a"}, "c", "const", ("a",)),
+        ({"type": ["string", "null"]}, 1, "type", ("null", "string")),
+        ({"maximum": 2}, 3, "maximum", 2),
+        ({"minItems": 1}, [], "minItems", 1),
+        ({"pattern": "^a"}, "c", "pattern", "^a"),
+        ({"propertyNames": {"maxLength": 1}}, {"ab": 1}, "propertyNames", 1),
+        ({"oneOf": [TEXT, IMAGE]}, {"type": "audio"}, "const", ("text", "image")),
+        ({"oneOf": [{"enum": ["auto"]}, TEXT]}, 5, "type", ("string", "object")),
+    ],
+)
+def test_a_mismatch_has_what_was_demanded_as_a_value(
+    schema: Any, value: Any, keyword: str, demanded: Any
+) -> None:
+    [found] = Shape(schema, nowhere).mismatches(value)
+    assert (found.keyword, found.demanded) == (keyword, demanded)
 
 
 def test_what_fits_has_no_mismatches() -> None:
