@@ -23,11 +23,18 @@ if TYPE_CHECKING:
 
     from openai import OpenAI
 
+    from mockserver.httpx_door import Mount
+
 __all__ = ["MockProvider", "Servers"]
 
 RUNTIME, MANTLE = "bedrock-runtime", "bedrock-mantle"
 REALITIES = ("documented", "observed")
 CLIENTS = "the clients come with: pip install 'provider-conformance[clients]'"
+RESPX = "the router comes with: pip install 'provider-conformance[respx]'"
+HTTPX_ONLY = "the routers it is mounted on see httpx only, and openai 3 is built on httpx2: mount httpx2_mock"
+NOWHERE = "https://mock-provider.invalid"
+"""The address, in no network, of a mock that listens nowhere."""
+
 SHOWN_CHARACTERS = 200
 
 
@@ -35,7 +42,7 @@ class Servers:
     """The mocks of one session, one for each way of checking, each reality, with sockets and without."""
 
     def __init__(self) -> None:
-        self._running: dict[tuple[str, str, bool], Running] = {}
+        self._running: dict[tuple[str, str, bool, str | None], Running] = {}
         self._sessions: dict[str, Any] = {}
 
     def provider(
@@ -45,23 +52,24 @@ class Servers:
         auth: str = "lenient",
         reality: str = "documented",
         in_process: bool = False,
+        openai_profile: str | None = None,
         **limits: float,
     ) -> MockProvider:
         """The mock for one test. `limits` are quotas by their ids (`requests_per_minute=3`, `funds_usd_cents=0.5`).
 
         With `in_process` it listens nowhere; boto3 is answered inside this process.
+        `openai_profile` answers at /v1 (`openai`, `open-responses`, ...).
 
-        Raises ValueError for a mode, a reality or a quota that there is not.
+        Raises ValueError for a mode, a reality, a profile or a quota that there is not.
         """
         for name, got, known in (("auth", auth, get_args(Mode)), ("reality", reality, REALITIES)):
             if got not in known:
                 raise ValueError(f"{name}: expected one of {', '.join(known)}, got {got!r}")
-        key = (auth, reality, in_process)
+        key = (auth, reality, in_process, openai_profile)
         if key not in self._running:
+            how: dict[str, Any] = {"auth": auth, "reality": reality, "openai_profile": openai_profile}
             self._running[key] = (
-                without_sockets(auth=auth, reality=reality)
-                if in_process
-                else start(auth=auth, reality=reality, puter_js=installed(os.environ))
+                without_sockets(**how) if in_process else start(**how, puter_js=installed(os.environ))
             )
         running = self._running[key]
         quotas = {
@@ -72,7 +80,9 @@ class Servers:
         for name, limit in limits.items():
             if name not in quotas:
                 known_quotas = ", ".join(sorted(quotas))
-                raise ValueError(f"expected auth, reality or a quota ({known_quotas}), got {name!r}")
+                raise ValueError(
+                    f"expected auth, reality, openai_profile or a quota ({known_quotas}), got {name!r}"
+                )
             if limit < 0:
                 raise ValueError(f"{name}: expected a limit of 0 or more, got {limit!r}")
         return MockProvider(running, test, limits, self._sessions)
@@ -96,6 +106,7 @@ class MockProvider:
         self._memory: Memory = running.mock.state
         self._memory.forget(self._space_name)
         self._made: list[Step] = []
+        self._mounts: list[Mount] = []
         if limits:
             self._memory.perform(Store(self._space_name, "limits", "all", dict(limits)))
 
@@ -108,7 +119,7 @@ class MockProvider:
         """
         if self.in_process:
             raise ValueError(
-                "in_process=True: the mock listens nowhere; boto3 is answered without an address"
+                "in_process=True: the mock listens nowhere; boto3, and what `mount` sees, is answered without an address"
             )
         base = f"{self._running.https if tls else self._running.http}/~{self._space_name}"
         return base + self._running.mock.specs.providers[provider].prefix if provider else base
@@ -121,16 +132,45 @@ class MockProvider:
     @contextmanager
     def door(self) -> Iterator[None]:
         """While the block runs, boto3 sessions made in it are answered by this test's mock, without sockets."""
-        from mockserver.answer import answer
         from mockserver.boto_door import opened
 
-        mock = self._running.mock
-
-        def answered(request: Request, now: float) -> Answer:
-            return answer(mock, request, now, self._space_name)
-
-        with opened(answered, mock.state):
+        with opened(self._answer, self._running.mock.state):
             yield
+
+    def mount(self, router: Any = None, *, base_url: str = "", provider: str = "") -> Mount:
+        """Answers httpx and openai clients in this process, through a respx router: `mount(httpx2_mock)`.
+
+        Answered is what goes to a provider's own host (https://api.openai.com), to this mock's address, and to
+        `base_url` as if that were the address, or with `provider` (`openai`) that provider's. Routes of the user's own
+        win, whenever they are made. openai 3 is built on httpx2, which `httpx2_mock` and respx.mock(using="httpcore2")
+        see; `respx_mock` sees httpx. Without a router both are seen, by routers of our own. It ends with the test, or
+        with a `with` block. A signature covers the path, so SigV4 and `provider` do not go together.
+
+        Raises TypeError for what is no router of respx, ValueError for a URL that is none, KeyError for a provider
+        that specs/ does not have.
+        """
+        try:
+            from mockserver import httpx_door
+        except ModuleNotFoundError as error:
+            error.add_note(RESPX)
+            raise
+
+        specs = self._running.mock.specs
+        prefix = specs.providers[provider].prefix if provider else ""
+        if provider and not base_url:
+            raise ValueError("mount: expected a base_url with the provider that answers there, got none")
+        places = [httpx_door.under(base_url, prefix)] if base_url else []
+        own = (NOWHERE,) if self.in_process else (self._running.http, self._running.https)
+        places += [httpx_door.under(each) for each in own]
+        places.append(httpx_door.hosts_of(specs))
+        mounted = httpx_door.mount(router, places, self._answer, self._running.mock.state)
+        self._mounts.append(mounted)
+        return mounted
+
+    def _answer(self, request: Request, now: float) -> Answer:
+        from mockserver.answer import answer
+
+        return answer(self._running.mock, request, now, self._space_name)
 
     @property
     def info(self) -> Mapping[str, Any]:
@@ -154,6 +194,7 @@ class MockProvider:
             return {
                 "AWS_ACCESS_KEY_ID": self._running.info["aws_access_key_id"],
                 "AWS_SECRET_ACCESS_KEY": self._running.info["aws_secret_access_key"],
+                "OPENAI_API_KEY": self._running.info["bearer"],
             }
         return {name: value for name, value in variables(self.info).items() if value is not None}
 
@@ -186,18 +227,22 @@ class MockProvider:
         return session.client("bedrock-runtime", **{**ours, **options})
 
     def openai_client(self, **options: Any) -> OpenAI:
-        """An OpenAI client of bedrock-mantle; `options` go to `openai.OpenAI` over ours."""
+        """An OpenAI client of bedrock-mantle, or of the `openai_profile`; `options` go to `openai.OpenAI` over ours."""
         try:
             from openai import DefaultHttpxClient, OpenAI
         except ModuleNotFoundError as error:
             error.add_note(CLIENTS)
             raise
 
-        ours: dict[str, Any] = {
-            "base_url": self.url(MANTLE) + "/v1",
-            "api_key": self._running.info["bearer"],
-        }
-        if "http_client" not in options:
+        asked = self._running.mock.openai_profile or MANTLE
+        if self.in_process:
+            at = NOWHERE + self._running.mock.specs.providers[asked].prefix
+            if not self._mounts:
+                self.mount()
+        else:
+            at = self.url(asked)
+        ours: dict[str, Any] = {"base_url": f"{at}/v1", "api_key": self._running.info["bearer"]}
+        if "http_client" not in options and not self.in_process:
             # By itself each client would read all roots of the system.
             ours["http_client"] = DefaultHttpxClient(verify=self._trust())
         return OpenAI(**{**ours, **options})
@@ -283,12 +328,17 @@ class MockProvider:
         space = self._space()
         unused, entries = list(space.script), list(space.journal)
         self._memory.forget(self._space_name)
+        blind = bool(self._mounts) and not any(each.sees_httpx2 for each in self._mounts)
+        for each in self._mounts:
+            each.close()
         if not unused:
             return None
         lines = [f"{len(unused)} of {len(self._made)} scripted answers were never asked for:"]
         lines += [f"  {step}" for step in unused]
         if not entries:
-            return "\n".join([*lines, f"no request came to {self.url()}; is the client pointed elsewhere?"])
+            where = "in this process" if self.in_process else f"to {self.url()}"
+            lines.append(f"no request came {where}; is the client pointed elsewhere?")
+            return "\n".join([*lines, *([HTTPX_ONLY] if blind else [])])
         taken = sum(entry.scripted for entry in entries)
         lines.append(f"requests that came: {len(entries)}, with a scripted answer: {taken}; the nearest:")
         return "\n".join([*lines, *_shown(_nearest(entries))])
