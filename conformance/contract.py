@@ -31,11 +31,14 @@ _SHAPED = (
     ("request", "headers"),
     ("request", "query"),
     ("request", "when"),
+    ("request", "forbidden"),
     ("request", "parameters"),
     ("response", "body"),
     ("response", "headers"),
     ("response", "events"),
 )
+_OF_A_MODEL = ("profile", "request", "response", "errors", "rules")
+"""The sections in which an entry of `by_model` can differ from its contract."""
 IMPLIED = ("status", "headers", "framing", "shape", "order")
 """The rules that every contract has without saying so."""
 
@@ -184,6 +187,25 @@ class Contract:
     def response(self) -> Mapping[str, Any]:
         return self.said.get("response", {})  # type: ignore[no-any-return]
 
+    def for_model(self, model: str | None) -> Contract:
+        """This contract as it is for the model with that id: with all that `by_model` says of it, in its order."""
+        fitting = tuple(
+            name
+            for name, each in self.said.get("by_model", {}).items()
+            if model is not None and re.search(each["models"], model)
+        )
+        if fitting not in self._variants:
+            said = self.said
+            for name in fitting:
+                own = self.said["by_model"][name]
+                said = _extend(said, {key: value for key, value in own.items() if key in _OF_A_MODEL})
+            self._variants[fitting] = replace(self, said=said)
+        return self._variants[fitting]
+
+    @cached_property
+    def _variants(self) -> dict[tuple[str, ...], Contract]:
+        return {(): self}
+
     def speaks(self, model: str) -> bool:
         """Whether bodies for the model with this id are of the form that this contract has."""
         pattern = self.request.get("models")
@@ -243,7 +265,18 @@ class Contract:
         for key, value in self.said.get("rules", {}).items():
             if value is not None:
                 rules[key] = _rule(self.id, key, value)
-        return rules
+        core = self.said.get("core")
+        if core is None:
+            return rules
+        return {
+            key: replace(
+                rule,
+                level=core.get(key, rule.level),
+                also=tuple(each for each in rule.also if each in core or each in IMPLIED),
+            )
+            for key, rule in rules.items()
+            if key in core or rule.implied
+        }
 
     def _implied(self) -> Iterator[Rule]:
         steps = [step for probe in self.probes.values() for step in probe["steps"].values()]
@@ -355,6 +388,12 @@ class Contract:
         """The shape of the bodies that this contract, of those at its path, answers."""
         schema = self.request.get("when")
         return self._library.shape(schema) if schema is not None else None
+
+    @cached_property
+    def forbidden(self) -> tuple[tuple[str, str, Shape], ...]:
+        """Bodies that the shape allows and the provider refuses: a name, the pointer of the member, their shape."""
+        said = self.request.get("forbidden", {})
+        return tuple((name, each["at"], self._library.shape(each["body"])) for name, each in said.items())
 
     @cached_property
     def response_shape(self) -> Shape | None:
@@ -1009,9 +1048,11 @@ def _resolve(
         if line not in done:
             path, said = raw[line[0]]
             own = dict(said)
-            for section, member in _SHAPED:
-                if member in own.get(section, {}):
-                    own[section] = {**own[section], member: absolute(own[section][member], library.uri(path))}
+            _make_absolute(own, library.uri(path))
+            if "by_model" in own:
+                own["by_model"] = {name: dict(each) for name, each in own["by_model"].items()}
+                for each in own["by_model"].values():
+                    _make_absolute(each, library.uri(path))
             parent = folded(line[1:]) if line[1:] else {}
             own_alone = ("abstract", "extends")
             done[line] = _extend({key: value for key, value in parent.items() if key not in own_alone}, own)
@@ -1020,11 +1061,18 @@ def _resolve(
     return folded(_line(name, raw))
 
 
+def _make_absolute(said: dict[str, Any], base: str) -> None:
+    """Every $ref of the shapes in `said` is made absolute against the file `base`."""
+    for section, member in _SHAPED:
+        if member in said.get(section, {}):
+            said[section] = {**said[section], member: absolute(said[section][member], base)}
+
+
 def _extend(parent: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """`own` over `parent`.
 
     Errors, rules, probes and exchanges merge by id and member, null takes one away; `headers`, `send`,
-    `events`, `auth` and `also` are merge-patched; in a profile null is a value; what else there is (shapes, lists,
+    `events`, `forbidden`, `auth` and `also` are merge-patched; in a profile null is a value; what else there is (shapes, lists,
     words) is replaced whole.
     """
     result: dict[str, Any] = dict(parent)
@@ -1033,10 +1081,12 @@ def _extend(parent: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
             base = dict(result.get(key, {}))
             for name, member in value.items():
                 base[name] = (
-                    merge(base.get(name), member) if name in ("headers", "send", "events") else member
+                    merge(base.get(name), member)
+                    if name in ("headers", "send", "events", "forbidden")
+                    else member
                 )
             result[key] = base
-        elif key in ("errors", "rules", "exchanges", "probes", "limits"):
+        elif key in ("errors", "rules", "exchanges", "probes", "limits", "by_model"):
             base = dict(result.get(key, {}))
             for name, member in value.items():
                 base[name] = (

@@ -139,7 +139,7 @@ def _break_all(
     place = folder / str(target.card and target.card.model) / "clean" / target.name
     clean = Run(specs, [target], place, alone=True)
     try:
-        for contract in specs.of(target.provider.id):
+        for contract in (each.for_model(target.model) for each in specs.of(target.provider.id)):
             for rule in contract.rules.values():
                 key = (contract.id, rule.id)
                 if key not in open_rules:

@@ -75,7 +75,11 @@ def cases(asked: Sequence[Target], specs: Specs, globs: Sequence[str] | None) ->
 
     Raises UsageError for a glob that matches none: a run that asks nothing must not look like one that found nothing.
     """
-    contracts = [(target, contract) for target in asked for contract in specs.of(target.provider.id)]
+    contracts = [
+        (target, contract.for_model(target.model))
+        for target in asked
+        for contract in specs.of(target.provider.id)
+    ]
     for glob in globs or ():
         if not any(matches(contract, [glob]) for _, contract in contracts):
             known = sorted({name for _, contract in contracts for name in (contract.id, contract.api)})
