@@ -115,7 +115,8 @@ class _Answering(Asking):
                 Refusal(condition, {"path": self.routed.path, "method": self.request.method})
             )
             return
-        self.contract, self.parameters = chosen
+        found, self.parameters = chosen
+        self.contract = self._as_for_its_model(found)
         self._prepare_breakage()
         try:
             forced = next((each["refuse"] for each in self.operations if "refuse" in each), None)

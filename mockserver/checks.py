@@ -170,6 +170,17 @@ class Asking:
                 return Refusal(condition, details, found)
         return None
 
+    def _as_for_its_model(self, contract: Contract) -> Contract:
+        """The contract as it is for the model that the request names, if it names one."""
+        where = contract.model_at or {}
+        named = self.parameters.get(where["path"]) if "path" in where else None
+        if "body" in where:
+            named = next((value for _, value in select(self.body, where["body"])), None)
+        if not isinstance(named, str):
+            return contract
+        card = self.specs.card(self.provider, named)
+        return contract.for_model(named if card is None else card.id_at(self.provider))
+
     def find_model(self) -> Check:
         """Which model is asked, and what its card says."""
         assert self.contract is not None
