@@ -31,6 +31,7 @@ _SHAPED = (
     ("request", "headers"),
     ("request", "query"),
     ("request", "when"),
+    ("request", "when_query"),
     ("request", "forbidden"),
     ("request", "parameters"),
     ("response", "body"),
@@ -394,6 +395,12 @@ class Contract:
         """Bodies that the shape allows and the provider refuses: a name, the pointer of the member, their shape."""
         said = self.request.get("forbidden", {})
         return tuple((name, each["at"], self._library.shape(each["body"])) for name, each in said.items())
+
+    @cached_property
+    def when_query(self) -> Shape | None:
+        """The shape of what stands after `?` where this contract, of those at its path, answers."""
+        schema = self.request.get("when_query")
+        return self._library.shape(schema) if schema is not None else None
 
     @cached_property
     def response_shape(self) -> Shape | None:

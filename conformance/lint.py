@@ -54,11 +54,15 @@ CONDITIONS: Mapping[str, tuple[str, ...]] = {
     "features": ("prompt-caching-not-offered",),
     "guardrail": ("unknown-guardrail",),
     "modality": ("input-modality",),
-    "media": ("media-unreadable", "media-limit", "media-format", "address-not-offered"),
+    "media": ("media-unreadable", "media-limit", "media-format", "address-not-offered", "media-unreachable"),
     "tools": ("tool-ids-mismatch", "tools-not-offered", "tools-not-streamed"),
+    "calls": ("orphan-tool-result", "unanswered-tool-call"),
     "cap": ("output-cap-exceeded",),
     "context": ("context-overflow",),
-    "state": ("unknown-response",),
+    "state": (
+        *("unknown-response", "unknown-conversation", "unknown-item", "exclusive-members"),
+        *("background-unstored", "unreadable-compaction"),
+    ),
     "auth": (),
     "quota": (),
     "funds": (),
@@ -89,6 +93,8 @@ UNCHECKED = (
     *("socket-transport", "socket-session", "socket-handshake", "socket-request", "socket-protocol"),
     *("socket-too-large", "no-token-yet"),
     *("unknown-job", "token-conflict", "bad-page"),
+    *("unknown-response", "unknown-conversation", "unknown-item", "unknown-completion"),
+    *("not-in-background", "not-streamed", "not-deletable"),
 )
 """Conditions that need no check: nobody serves the path, or the model cannot do what is asked."""
 
@@ -305,6 +311,8 @@ def _compiles(contract: Contract, library: Library, sound: bool) -> Iterator[str
         ("request", "headers"),
         ("request", "query"),
         ("request", "when"),
+        ("request", "when_query"),
+        ("request", "forbidden"),
         ("request", "parameters"),
         ("response", "body"),
         ("response", "headers"),
@@ -315,6 +323,8 @@ def _compiles(contract: Contract, library: Library, sound: bool) -> Iterator[str
         pieces = {at: said}
         if member in ("parameters", "events"):
             pieces = {at + pointer([name]): schema for name, schema in (said or {}).items()}
+        elif member == "forbidden":
+            pieces = {f"{at}/{name}/body": each["body"] for name, each in (said or {}).items()}
         for where, schema in pieces.items():
             if schema is not None:
                 for place, text in (
@@ -378,8 +388,8 @@ def _rivals(specs: Specs, contract: Contract) -> Iterator[str]:
             shared
             and same
             and other.method == contract.method
-            and other.when is None
-            and contract.when is None
+            and other.when is other.when_query is None
+            and contract.when is contract.when_query is None
         ):
             text = f"{contract.method} {min(shared)} is {other.id} too: one of them needs request.when"
             yield _in(contract, "/request", text)

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
+from conformance.added import has_variables, with_variables
 from conformance.breakage import with_headers
 from conformance.contract import Contract, fill, merge
 from conformance.dialects import dialect
@@ -159,12 +160,16 @@ def build(
     if said.get("reversed"):
         body = turned(body)
     path = said.get("path") or _path(contract, model, _taken(said.get("filled", {}), earlier, target))
+    path = path.removeprefix(target.without)
+    if "query" in said:
+        path += "?" + urlencode(_taken(said["query"], earlier, target))
     headers = dict(contract.request.get("sent_headers", {}))
     content_types = contract.request.get("content_types")
     if contract.request.get("body") is not None:
         headers.setdefault("Content-Type", content_types[0] if content_types else "application/json")
     headers, body = _credentials(said.get("auth", "right"), contract, target, headers, body)
-    sent = with_headers(tuple(headers.items()), said.get("headers", {}))
+    sent = with_headers(tuple(headers.items()), _added(said.get("auth", "right"), contract, target))
+    sent = with_headers(sent, said.get("headers", {}))
     if "text" in said:
         raw = said["text"].encode()
     else:
@@ -176,6 +181,23 @@ def build(
         raw,
     )
     return request, body, asked
+
+
+def _added(which: str, contract: Contract, target: Target) -> dict[str, str | None]:
+    """The headers that the caller added. One that a variable fills may be a key: a probe without one does without
+    it, a probe with a wrong one shows that instead."""
+    if which == "right":
+        return dict(target.headers)
+    wrong = None if which == "none" else _key_said(contract, target).get("wrong", {}).get(which)
+    plain = {name: value for name, value in target.headers if not has_variables(value)}
+    filled = {name: value for name, value in target.headers if has_variables(value)}
+    if wrong is None:
+        return dict(plain)
+    return {**plain, **{name: with_variables(value, dict.fromkeys(target.variables, wrong)) for name, value in filled.items()}}
+
+
+def _key_said(contract: Contract, target: Target) -> Mapping[str, Any]:
+    return {**target.provider.said["key"], **contract.said.get("key", {})}
 
 
 def _taken(value: Any, earlier: Mapping[str, Step], target: Target) -> Any:
@@ -222,8 +244,9 @@ def _path(contract: Contract, model: str | None, values: Mapping[str, Any]) -> s
 def _credentials(
     which: str, contract: Contract, target: Target, headers: dict[str, str], body: Any
 ) -> tuple[dict[str, str], Any]:
-    said = {**target.provider.said["key"], **contract.said.get("key", {})}
-    if which == "none" or (which == "right" and target.signer is not None):
+    said = _key_said(contract, target)
+    if which == "none" or (which == "right" and target.key is None):
+        # A signature, headers that the caller added, or nobody asks for a key.
         return headers, body
     key = target.key if which == "right" else said.get("wrong", {}).get(which)
     if key is None:

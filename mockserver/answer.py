@@ -31,24 +31,24 @@ from conformance.breakage import (
 )
 from conformance.contract import Contract, Failure, fill
 from conformance.dialects import Context, Guard, dialect
-from conformance.exchange import Headers, Request, Response
+from conformance.exchange import Event, Headers, Request, Response
 from conformance.framing import dump, encode, encode_event, named
 from conformance.select import change
 from conformance.shapes import brief
 from conformance.values import Reply, Usage
-from mockserver import tokens
+from mockserver import keeping, tokens
 from mockserver.auth import TIMESTAMP, Refused, authenticate
 from mockserver.checks import CHECKS, Asking, Refusal
 from mockserver.effects import (
     Answer,
     Cut,
     Enter,
+    Fetch,
     Head,
     Note,
     Script,
     Send,
     Stall,
-    Store,
     Upgrade,
 )
 from mockserver.journal import Entry
@@ -204,7 +204,7 @@ class _Answering(Asking):
         if contract.response.get("made_by") is not None:
             yield from self._make(**contract.response["made_by"])
             return
-        if contract.dialect is None and step is None:
+        if step is None and (contract.dialect is None or "does" in contract.response):
             yield from self._state_nothing()
             return
         unfit = None if step is None else self._unfit(step)
@@ -237,10 +237,10 @@ class _Answering(Asking):
         replies = yield from self._cached(replies)
         response = self._render(replies, guard)
         yield from self._settle(replies[0].usage)
-        if contract.response.get("remember"):
-            yield from self._remember(response)
+        response = yield from self._remember(response, replies)
         if failure is None:
             yield from self._send(response, step=step)
+            yield from self._finish(response)
         else:
             says = f"scripted {step}"
             yield from self._send(response, step=step, failure=failure, refused="script", says=says)
@@ -251,7 +251,8 @@ class _Answering(Asking):
         if step.after_events is not None and not contract.streams:
             return f"{contract.id} is no stream"
         if step.fail is None:
-            return None if contract.dialect is not None else f"{contract.id} is no answer of a model"
+            is_answer = contract.dialect is not None and "does" not in contract.response
+            return None if is_answer else f"{contract.id} is no answer of a model"
         known = contract.failures
         if step.fail not in known:
             return f"{contract.id} has no error for {step.fail!r}; it has: {', '.join(sorted(known))}"
@@ -330,8 +331,7 @@ class _Answering(Asking):
             response = self._vary(response, where, kind, made)
         if self.reserved is not None or self._contract.response.get("meters"):
             yield from self._settle(self._usage_in(response))
-        if self._contract.response.get("remember"):
-            yield from self._remember(response)
+        response = yield from self._remember(response)
         yield from self._send(response)
 
     def _usage_in(self, response: Response) -> Usage | None:
@@ -423,11 +423,9 @@ class _Answering(Asking):
         base = turn.seed if turn.seed is not None else self.mock.seed or 0
         return int.from_bytes(hashlib.sha256(f"{base}".encode()).digest()[:4], "big")
 
-    def _render(self, replies: Sequence[Reply], guard: Guard | None = None) -> Response:
-        contract = self._contract
-        speak = dialect(contract.dialect or "")
+    def _context(self, guard: Guard | None = None) -> Context:
         turn = self._read_turn()
-        context = Context(
+        return Context(
             model=self.model or "",
             now=self.now,
             ids=self.ids,
@@ -440,6 +438,11 @@ class _Answering(Asking):
             prices=self._prices(),
             guard=guard,
         )
+
+    def _render(self, replies: Sequence[Reply], guard: Guard | None = None) -> Response:
+        contract = self._contract
+        speak = dialect(contract.dialect or "")
+        context = self._context(guard)
         usage = replies[0].usage
         headers = self._headers(
             contract.response.get("content_type"),
@@ -454,18 +457,40 @@ class _Answering(Asking):
             return Response(status, headers, (), events=events)
         return Response(status, headers, (), body=speak.render(self.body, replies, context, contract.profile))
 
-    def _remember(self, response: Response) -> Answer:
-        if not isinstance(self.body, dict) or self.body.get("store") is False:
-            return
-        from conformance.dialects.responses import items
+    def _remember(
+        self, response: Response, replies: Sequence[Reply] | None = None
+    ) -> Generator[Any, Any, Response]:
+        """Keeps the answer if its contract says so; gives it as it goes out."""
+        rule = self._contract.response.get("remember")
+        if rule is None or not isinstance(self.body, dict):
+            return response
+        space, owner = self.routed.space, self.principal.name
+        if rule["as"] == keeping.RESPONSE:
+            asked = self._contract, self.body, self.given
+            return (yield from keeping.keep(*asked, response, space, owner, self.ids))
+        if self.body.get("store") is True:
+            made = response.body if response.events is None else self._whole(response.events, replies)
+            yield from keeping.keep_completion(rule, self.body, made, space, owner)
+        return response
 
-        made = response.body
-        if response.events is not None:
-            made = next((e.data["response"] for e in reversed(response.events) if "response" in e.data), None)
-        if made is None:
-            return
-        kept = {"items": [*self.history, *items(self.body, made)], "response": made}
-        yield Store(self.routed.space, "response", f"{self.principal.name}:{made['id']}", kept)
+    def _whole(self, events: Sequence[Event], replies: Sequence[Reply] | None) -> Any:
+        """The plain answer that says what a stream said."""
+        contract = self._contract
+        speak = dialect(contract.dialect or "")
+        replies = replies or speak.fold(events, contract.profile)
+        made = speak.render(self.body, replies, self._context(), contract.profile)
+        said = events[0].data
+        return {name: said[name] if name in ("id", "created") else value for name, value in made.items()}
+
+    def _finish(self, response: Response) -> Answer:
+        """An answer that was begun in the background is made when all of its stream was heard."""
+        kept_as = self._contract.response.get("remember", {}).get("as")
+        if kept_as == keeping.RESPONSE and response.events and self.body.get("background"):
+            space, owner = self.routed.space, self.principal.name
+            name = response.events[0].data["response"]["id"]
+            kept = yield Fetch(space, keeping.RESPONSE, f"{owner}:{name}")
+            if kept is not None:
+                yield from keeping.finish(kept, space, owner)
 
     def _state_nothing(self) -> Answer:
         """An operation without a model: a fixed answer, or a list made from the cards."""
@@ -488,6 +513,8 @@ class _Answering(Asking):
                 self.principal.name,
                 None if self.card is None else self.card.id_at(self.provider),
                 self.latency_ms,
+                self.turn,
+                () if self.given is None else (*self.given.history, *self.given.own),
             )
             try:
                 body = yield from OPERATIONS[said["does"]](asked)
@@ -525,6 +552,10 @@ class _Answering(Asking):
             if others is not None:
                 body = {**body, **others}
         headers = self._headers(said.get("content_type"), {})
+        if self._contract.streams:
+            events = tuple(named(self._contract, None, data) for data in body)
+            yield from self._send(Response(said["status"], headers, (), events=events))
+            return
         yield from self._send(Response(said["status"], headers, (), body=body))
 
     def _make(self, name: str, settings: Mapping[str, Any]) -> Answer:
@@ -606,6 +637,7 @@ class _Answering(Asking):
             said = {**said, **self.contract.response.get("send", {})}
         headers = [("Content-Type", content_type)] if content_type else []
         headers += [(name, str(fill(value, values))) for name, value in said.items() if value is not None]
+        headers += [each for rate in self.rates.values() for each in rate.items()]
         for name in self.contract.response.get("echo", ()) if self.contract is not None else ():
             asked = self.request.header(name)
             headers += [(name, asked)] if asked else []

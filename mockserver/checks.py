@@ -12,24 +12,26 @@ from email.utils import formatdate
 from functools import cached_property
 from typing import Any
 
-from conformance.contract import Card, Contract, Provider
+from conformance.contract import Card, Contract, Provider, fill
 from conformance.dialects import dialect
 from conformance.exchange import Request
 from conformance.judge import judge_request
 from conformance.select import parts, select
 from conformance.shapes import Mismatch, brief
 from conformance.values import Media, ToolCall, ToolResult, Turn, Usage
-from mockserver import tokens
+from mockserver import keeping, naming, rates, tokens
 from mockserver.auth import Principal, Refused, authenticate
 from mockserver.effects import (
     Enter,
     Fetch,
+    Left,
     Spend,
     Tally,
 )
 from mockserver.guarding import Guarding
 from mockserver.metering import amounts, told
 from mockserver.mock import Ids, Mock
+from mockserver.operation import Denied
 from mockserver.quota import MICROCENTS, Counted, counted, price
 from mockserver.route import Route
 
@@ -73,10 +75,14 @@ class Asking:
         self.card: Card | None = None
         self.profile: str | None = None
         self.turn: Turn | None = None
-        self.history: list[Any] = []
+        self.history: Sequence[Any] = ()
+        self.given: keeping.Given | None = None
+        """What the request goes on from, where its contract looks for it."""
         self.guarding: Guarding | None = None
         self.entered: list[tuple[str, int]] = []
         self.reserved: tuple[str, float, float] | None = None
+        self.rates: dict[str, Mapping[str, str]] = {}
+        """Headers that say what is left of each quota that was looked at."""
         self.cap_left: int | None = None
         self.operations: list[Mapping[str, Any]] = []
         self.habits: list[Mapping[str, Any]] = []
@@ -144,11 +150,29 @@ class Asking:
             model = self.parameters[(self._contract.model_at or {})["path"]]
             got = f"{self._contract.id} has not the form of bodies for {model}; ask it by another API"
             return Refusal("unspoken-body", {"got": got})
-        return refusal or (
-            yield from self._shape(
-                lambda found: not found.at.startswith(("headers:", "path:")), "request-shape"
+        return (
+            refusal
+            or (
+                yield from self._shape(
+                    lambda found: not found.at.startswith(("headers:", "path:")), "request-shape"
+                )
             )
+            or self._loose_schema()
         )
+
+    def _loose_schema(self) -> Refusal | None:
+        """The first schema that says of itself that it is strict, and is not."""
+        places = self._contract.request.get("strict_schemas")
+        if not places:
+            return None
+        from mockserver.strictness import loose
+
+        found = loose(self.body, places)
+        if found is None:
+            return None
+        mismatch = Mismatch(found.at, "a strict schema", found.keyword, found.keyword)
+        more = {"name": found.name, "context": str(found.context), "missing": found.missing, "got": found.got}
+        return self._misshapen("request-shape", mismatch, **more)
 
     @cached_property
     def _mismatches(self) -> list[Mismatch]:
@@ -159,16 +183,22 @@ class Asking:
         yield from ()
         for found in self._mismatches:
             if wanted(found):
-                at = found.at.partition(":")[2] or found.at
-                details = {
-                    "pointer": at,
-                    "member": ".".join(parts(at)) if at else "body",
-                    "last": parts(at)[-1] if at else "body",
-                    "expected": found.expected,
-                    "got": found.got if isinstance(found.got, str) else brief(found.got),
-                }
-                return Refusal(condition, details, found)
+                return self._misshapen(condition, found)
         return None
+
+    def _misshapen(self, condition: str, found: Mismatch, **more: Any) -> Refusal:
+        """What is not as the contract demands, with all that an error may say of it."""
+        at = found.at.partition(":")[2] or found.at
+        body = self.body if at == found.at else None
+        found, named = naming.told(found._replace(at=at), body, self.provider.said.get("type_words", {}))
+        details = {
+            "pointer": at,
+            "member": ".".join(parts(at)) if at else "body",
+            "last": parts(at)[-1] if at else "body",
+            "expected": found.expected,
+            "got": found.got if isinstance(found.got, str) else brief(found.got),
+        }
+        return Refusal(condition, {**details, **named, **more}, found)
 
     def _as_for_its_model(self, contract: Contract) -> Contract:
         """The contract as it is for the model that the request names, if it names one."""
@@ -192,7 +222,10 @@ class Asking:
             self.model = self.parameters.get(where["path"])
         else:
             found = select(self.body, where["body"])
-            self.model = found[0][1] if found and isinstance(found[0][1], str) else None
+            if found and found[0][1] is not None and not isinstance(found[0][1], str):
+                # What is no name at all is a matter of the shape, wherever that is checked.
+                return None
+            self.model = found[0][1] if found else None
         self.model = self.model or self.provider.said.get("unnamed_model")
         if not self.model:
             return Refusal("missing-model", {"member": parts(where.get("body", "/model"))[-1]})
@@ -336,6 +369,17 @@ class Asking:
                     )
         return None
 
+    def calls(self) -> Check:
+        """Calls of tools and their results belong together; on Chat Completions they follow each other."""
+        from mockserver.pairing import unpaired
+
+        yield from ()
+        found = unpaired(self._read_turn().messages, at_once=self._contract.dialect == "chat")
+        if found is None:
+            return None
+        details = {"index": found.index, "got": found.ids[0], "ids": ", ".join(found.ids)}
+        return Refusal(found.condition, details)
+
     def cap(self) -> Check:
         yield from ()
         turn = self._read_turn()
@@ -373,17 +417,21 @@ class Asking:
         return int(characters / said["characters_per_token"] + words / said["words_per_token"])
 
     def state(self) -> Check:
-        """Earlier answers that this request goes on from."""
+        """Earlier answers and items that this request goes on from."""
         turn = self._read_turn()
-        previous = turn.extras.get("previous_response_id")
-        if previous is None:
+        found = yield from keeping.given(self.body, self.routed.space, self.principal.name)
+        if isinstance(found, Denied):
+            return Refusal(found.condition, found.details)
+        self.given, self.history = found, found.history
+        if not found.history and not keeping.is_spread(found.own):
             return None
-        kept = yield Fetch(self.routed.space, "response", f"{self.principal.name}:{previous}")
-        if kept is None:
-            return Refusal("unknown-response", {"got": previous, "member": "previous_response_id"})
-        self.history = kept["items"]
-        earlier = dialect("responses").read({"input": self.history}, self._contract.profile)
-        self.turn = replace(turn, messages=_joined(earlier.messages, turn.messages))
+        read, profile = dialect("responses").read, self._contract.profile
+        try:
+            own = read({**self.body, "input": [*keeping.spread(found.own)]}, profile)
+            earlier = read({"input": [*keeping.spread(found.history)]}, profile)
+        except ValueError as error:
+            return Refusal("unreadable-compaction", {"got": str(error), "member": "input"})
+        self.turn = replace(turn, messages=_joined(earlier.messages, own.messages))
         return None
 
     @property
@@ -402,16 +450,27 @@ class Asking:
                     return Refusal(quota.condition, {"limit": quota.limit})
                 self.entered.append((quota.name, int(quota.limit)))
                 continue
-            amount = 1.0
-            if quota.counts == "tokens" and self._contract.dialect is not None:
-                turn = self._read_turn()
-                amount = tokens.count(turn) + (turn.max_tokens or self._max_output() or 0)
+            amount = self._amount(quota)
             wait = yield Spend(
                 self.routed.space, quota.name, amount, quota.limit, quota.window_seconds, self.now
             )
+            left = yield Left(self.routed.space, quota.name, quota.limit, quota.window_seconds, self.now)
+            state = rates.state(quota.limit, quota.window_seconds, left)
+            self.rates[quota.said["id"]] = fill(quota.said.get("send", {}), state)
             if wait:
-                return Refusal(quota.condition, {"limit": quota.limit, "seconds": wait, "requested": amount})
+                more = {"seconds": wait, "requested": int(amount), **rates.waiting(wait)}
+                return Refusal(quota.condition, {**state, **more, "limit": quota.limit})
         return None
+
+    def _amount(self, quota: Counted) -> float:
+        """What this request takes of a quota."""
+        if quota.counts != "tokens":
+            return 1.0
+        turn = self._read_turn()
+        prompt = tokens.count(turn)
+        if quota.said.get("takes") == "larger":
+            return max(prompt, turn.max_tokens or 0)
+        return prompt + (turn.max_tokens or self._max_output() or 0)
 
     def _counted(self) -> Generator[Any, Any, list[Counted]]:
         own = (yield Fetch(self.routed.space, "limits", "all")) or {}
@@ -528,6 +587,7 @@ CHECKS = {
     "modality": Asking.modality,
     "media": Asking.media,
     "tools": Asking.tools,
+    "calls": Asking.calls,
     "cap": Asking.cap,
     "context": Asking.context,
     "state": Asking.state,

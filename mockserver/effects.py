@@ -83,12 +83,27 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Keeps a value at (space, kind, key); None forgets it."""
+    """Keeps a value at (space, kind, key); None forgets it.
+
+    A key `owner:rest` says whose the value is: what one owner keeps never pushes out another's.
+    """
 
     space: str
     kind: str
     key: str
     value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Browse:
+    """What is stored at (space, kind) under keys that begin with `prefix`: pairs of key and value, oldest first.
+
+    The prefix names the owner, `owner:` at least.
+    """
+
+    space: str
+    kind: str
+    prefix: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +116,17 @@ class Spend:
     space: str
     quota: str
     amount: float
+    limit: float
+    window_seconds: float | None
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """How much of a quota over time is left, without taking any of it."""
+
+    space: str
+    quota: str
     limit: float
     window_seconds: float | None
     now: float
@@ -140,7 +166,7 @@ class Note:
     entry: Any
 
 
-Inner = Fetch | Store | Spend | Enter | Tally | Script | Note
+Inner = Fetch | Store | Browse | Spend | Left | Enter | Tally | Script | Note
 Effect = Transport | Inner
 Answer = Generator[Effect, Any, None]
 

@@ -1,4 +1,4 @@
-"""Operations of a provider that are no model's answer: counting, guardrails, asynchronous jobs.
+"""Operations of a provider that are no model's answer: counting, guardrails, asynchronous jobs, what is kept.
 
 Each is a generator of state effects that ends with the body of the answer, or with the condition
 under which the contract refuses. Which contract does what stands in its `response.does`.
@@ -11,55 +11,24 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from conformance.contract import Contract, Provider, Specs, fill
-from conformance.dialects import Ids, dialect
-from mockserver import guardrails, tokens
+from conformance.contract import Contract, Provider, fill
+from conformance.dialects import dialect
+from mockserver import conversations, guardrails, stored, tokens
 from mockserver.effects import Fetch, Store
+from mockserver.operation import Asked, Denied, Operation
 
-__all__ = ["OPERATIONS", "Asked", "Denied"]
+__all__ = ["OPERATIONS", "Asked", "Denied", "NoReader"]
 
 SOONEST = "0001-01-01T00:00:00"
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A request that passed its checks, and where it stands."""
-
-    specs: Specs
-    provider: Provider
-    contract: Contract
-    body: Any
-    parameters: Mapping[str, str]
-    query: Mapping[str, Any]
-    now: float
-    ids: Ids
-    region: str
-    space: str
-    principal: str
-    model: str | None
-    """The id of the model on its card."""
-    latency_ms: int = 0
-
-
-@dataclass(frozen=True)
-class Denied:
-    """The operation refuses: a condition of the contract's errors, and what fills their texts."""
-
-    condition: str
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-
 class NoReader(ValueError):
     """Nobody here reads bodies of that form; the text says which."""
-
-
-Operation = Callable[[Asked], Generator[Any, Any, Mapping[str, Any] | Denied]]
 
 
 # Tokens
@@ -337,5 +306,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "start-job": start_job,
     "show-job": show_job,
     "list-jobs": list_jobs,
+    **stored.OPERATIONS,
+    **conversations.OPERATIONS,
 }
 """The operations by the words that contracts have for them."""

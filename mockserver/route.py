@@ -94,16 +94,19 @@ def find_profile(specs: Specs, name: str) -> Provider:
 def choose(
     routed: Route, body: Any, speaks: Callable[[Contract, Mapping[str, str]], bool] = lambda *_: True
 ) -> tuple[Contract, Mapping[str, str]] | None:
-    """Of the operations at one path the one whose `when` fits the body; else the one without.
+    """Of the operations at one path the one whose `when` fits the body, and the query; else the one without.
 
     Those that do not have the form of the model's bodies count only where none has it.
     """
     plain = None
     spoken = [each for each in routed.contracts if speaks(*each)]
     for contract, parameters in spoken or routed.contracts:
-        if contract.when is None:
+        by_body, by_query = contract.when, contract.when_query
+        if by_body is None and by_query is None:
             plain = plain or (contract, parameters)
-        elif contract.when.fits(body):
+        elif (by_body is None or by_body.fits(body)) and (
+            by_query is None or by_query.fits(contract.read_query(f"?{routed.query}"))
+        ):
             return contract, parameters
     return plain or next(iter(spoken or routed.contracts), None)
 
