@@ -172,8 +172,10 @@ with openai.OpenAI() as plain, BedrockOpenAI(aws_region="us-east-1") as bedrock:
     ]))
 """
     done = subprocess.run(
-        [sys.executable, "-m", "mockserver", "run", "--openai-profile", "openai", "--"]
-        + [sys.executable, "-c", program],
+        [
+            *(sys.executable, "-m", "mockserver", "run", "--openai-profile", "openai"),
+            *("--", sys.executable, "-c", program),
+        ],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -96,6 +96,7 @@ mantle:
     in_progress: true
     tier: auto
     text: {logprobs: []}
+    reasoning_event: reasoning_text
     reasoning_part: reasoning_part
     obfuscation: {low: 0, high: 0, alphabet: *hex}
 openai:
@@ -124,6 +125,7 @@ openai:
     in_progress: true
     tier: auto
     text: {logprobs: []}
+    reasoning_event: reasoning_text
     reasoning_part: content_part
     obfuscation: {low: 4, high: 16, alphabet: *hex}
 """)

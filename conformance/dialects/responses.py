@@ -22,6 +22,7 @@ What differs between them stands in the contract's profile:
       in_progress  whether response.in_progress follows response.created
       tier         service_tier of the first events when the request names none; null: as when settled
       text         members that output_text.delta and .done have besides
+      reasoning_event  the word in the names of the events of a trace in `content`: reasoning_text or reasoning
       reasoning_part  the events around a trace in `content`: content_part or reasoning_part; null: none
       obfuscation  null, or random text in deltas: low, high (length), alphabet
 
@@ -616,7 +617,7 @@ def _trace_payloads(item: JSON, where: JSON, context: Context, profile: Profile)
     holder = profile["reasoning"]
     content = profile["stream"]["reasoning_part"]
     around, name = {
-        "content": (content, "reasoning_text"),
+        "content": (content, profile["stream"]["reasoning_event"]),
         "summary": ("reasoning_summary_part", "reasoning_summary_text"),
     }[holder]
     for index, part in enumerate(item.get(holder, [])):
