@@ -13,6 +13,7 @@ from conformance.exchange import Event, Request, Response
 from conformance.finding import Finding
 from conformance.order import order
 from conformance.rules import CHECKS, OF_REFUSALS, Seen, Step, Unseen, leaves
+from conformance.select import select
 from conformance.shapes import ABSENT, Mismatch, brief
 
 RATE_LIMITED, SERVER_SIDE = 429, 500
@@ -277,4 +278,10 @@ def judge_request(
         found += [each._replace(at=f"query:{each.at}") for each in contract.query.mismatches(asked)]
     if contract.request_shape is not None:
         found += contract.request_shape.mismatches(body)
+    if not found:
+        found += [
+            Mismatch(at, "something else beside it", next((value for _, value in select(body, at)), ABSENT), name)
+            for name, at, shape in contract.forbidden
+            if shape.fits(body)
+        ]
     return found

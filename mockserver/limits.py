@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from conformance.values import Media, Message, Text, ToolResult, Turn
 from mockserver.vision import UnreadableMedia, measure
@@ -42,7 +43,13 @@ def _blocks(message: Message) -> list[tuple[Media, bool]]:
 def _beyond(
     media: Media, message: Message, limit: Mapping[str, Any], number: int, model: str, loose: bool
 ) -> tuple[str, dict[str, Any]] | None:
+    unknown = _unknown_format(media, limit)
+    if unknown is not None:
+        return "media-format", _said(", ".join(limit["formats"]), unknown)
     if media.url is not None:
+        host = urlsplit(media.url).hostname or ""
+        if "unreachable" in limit and re.search(limit["unreachable"], host):
+            return "media-unreachable", {"got": media.url}
         taken = limit.get("s3_models")
         if taken is not None and media.url.startswith("s3:") and not re.search(taken, model):
             return "address-not-offered", {"got": media.url}
@@ -63,6 +70,15 @@ def _beyond(
     return None
 
 
+def _unknown_format(media: Media, limit: Mapping[str, Any]) -> str | None:
+    """The format, where it is none of those that are taken; that of a name or an address is its ending."""
+    if "formats" not in limit:
+        return None
+    _, dot, ending = (media.name or urlsplit(media.url or "").path).rpartition(".")
+    found = media.format or (ending.lower() if dot else None)
+    return found if found is not None and found not in limit["formats"] else None
+
+
 def _image(media: Media, limit: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
     try:
         picture = measure(media.data or b"")
@@ -72,7 +88,7 @@ def _image(media: Media, limit: Mapping[str, Any]) -> tuple[str, dict[str, Any]]
     if max(picture.width, picture.height) > limit.get("pixels", max(picture.width, picture.height)):
         pixels = f"{picture.width} x {picture.height} pixels"
         return "media-limit", _said(f"at most {limit['pixels']} x {limit['pixels']} pixels", pixels)
-    if media.format is not None and media.format != picture.format:
+    if media.format is not None and media.format != picture.format and not limit.get("sniffed"):
         return "media-format", _said(media.format, picture.format)
     return None
 

@@ -31,22 +31,30 @@ class Bucket:
     def spend(self, amount: float, now: float) -> float:
         """Seconds until `amount` fits; 0.0 if it fits now, and then it is spent.
 
-        More than the whole limit is taken as the whole limit: it would never fit. What never refills says
-        how much is missing instead, and takes a negative amount back.
+        More than the whole limit is taken as the whole limit: it would never fit; into a limit of nothing nothing
+        fits, and the whole window is told. What never refills says how much is missing instead, and takes a
+        negative amount back.
         """
         if self.window is None:
             if amount > self.level + 1e-9:
                 return amount - self.level
             self.level = min(self.limit, self.level - amount)
             return 0.0
-        rate = self.limit / self.window
-        self.level = min(self.limit, self.level + max(0.0, now - self.at) * rate)
-        self.at = max(now, self.at)
+        if self.limit <= 0:
+            return self.window
         wanted = min(amount, self.limit)
-        if wanted <= self.level + 1e-9:
+        if wanted <= self.left(now) + 1e-9:
             self.level -= wanted
             return 0.0
-        return (wanted - self.level) / rate
+        return (wanted - self.level) / (self.limit / self.window)
+
+    def left(self, now: float) -> float:
+        """How much of it is there now."""
+        if self.window is not None:
+            refilled = max(0.0, now - self.at) * self.limit / self.window
+            self.level = min(self.limit, self.level + refilled)
+            self.at = max(now, self.at)
+        return self.level
 
 
 @dataclass(frozen=True, slots=True)
