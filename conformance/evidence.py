@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -192,14 +192,14 @@ def _cut(text: str) -> str:
 
 def python(target: Target, request: Request) -> str:
     """A program of a few lines that asks the same once more; the key comes from the environment."""
-    variable = target.key_variable
+    variables = target.named
     if by_signature(target, request):
         return _signed_python(target, request)
-    headers = ", ".join(f"{name!r}: {_said(value, variable)}" for name, value in request.headers)
+    headers = ", ".join(f"{name!r}: {_said(value, variables)}" for name, value in request.headers)
     lines = ["import os, urllib.error, urllib.request"]
-    lines.append(f"body = {_python_body(request.body, variable)}")
+    lines.append(f"body = {_python_body(request.body, variables)}")
     lines.append(
-        f"asked = urllib.request.Request({_said(target.endpoint + request.target, variable)}, body, {{{headers}}}, "
+        f"asked = urllib.request.Request({_said(target.endpoint + request.target, variables)}, body, {{{headers}}}, "
         f"method={request.method!r})"
     )
     return "\n".join([*lines, *_ANSWER])
@@ -226,7 +226,7 @@ def _signed_python(target: Target, request: Request) -> str:
             "from botocore.auth import SigV4Auth",
             "from botocore.awsrequest import AWSRequest",
             "from botocore.session import get_session",
-            f"body = {_python_body(request.body, target.key_variable)}",
+            f"body = {_python_body(request.body, target.named)}",
             f"made = AWSRequest({request.method!r}, {target.endpoint + request.target!r}, {kept!r}, body)",
             f"SigV4Auth(get_session().get_credentials(), {said['service']!r}, {region!r}).add_auth(made)",
             "asked = urllib.request.Request(made.url, body, dict(made.headers), method=made.method)",
@@ -235,20 +235,26 @@ def _signed_python(target: Target, request: Request) -> str:
     )
 
 
-def _python_body(body: bytes, variable: str) -> str:
+def _python_body(body: bytes, variables: Sequence[str]) -> str:
     if not body:
         return "None"
     file = body_file(body)
     said = f"open({file!r}, 'rb').read()" if file else repr(body)
-    if f"${variable}".encode() in body:
-        said += f".replace(b'${variable}', os.environ[{variable!r}].encode())"
+    for variable in variables:
+        if f"${variable}".encode() in body:
+            said += f".replace(b'${variable}', os.environ[{variable!r}].encode())"
     return said
 
 
-def _said(text: str, variable: str) -> str:
-    """A Python expression of the text, the key taken from the environment."""
-    pieces = [repr(piece) for piece in text.split(f"${variable}")]
-    return f" + os.environ[{variable!r}] + ".join(pieces) if len(pieces) > 1 else pieces[0]
+def _said(text: str, variables: Sequence[str]) -> str:
+    """A Python expression of the text, keys taken from the environment."""
+    if not variables:
+        return repr(text)
+    names = "|".join(sorted(map(re.escape, variables), key=len, reverse=True))
+    pieces = re.split(rf"\$({names})", text)
+    return " + ".join(
+        f"os.environ[{piece!r}]" if index % 2 else repr(piece) for index, piece in enumerate(pieces)
+    )
 
 
 def rule(specs: Specs, name: str) -> Iterator[str]:

@@ -193,7 +193,13 @@ def _added(which: str, contract: Contract, target: Target) -> dict[str, str | No
     filled = {name: value for name, value in target.headers if has_variables(value)}
     if wrong is None:
         return dict(plain)
-    return {**plain, **{name: with_variables(value, dict.fromkeys(target.variables, wrong)) for name, value in filled.items()}}
+    return {
+        **plain,
+        **{
+            name: with_variables(value, dict.fromkeys(target.variables, wrong))
+            for name, value in filled.items()
+        },
+    }
 
 
 def _key_said(contract: Contract, target: Target) -> Mapping[str, Any]:

@@ -30,6 +30,7 @@ from conformance.store import (
     request_key,
 )
 from conformance.target import Target
+from conformance.undeclared import undeclared, witness
 
 
 class Run:
@@ -78,6 +79,11 @@ class Run:
         reason = inapplicable(target, contract, rule)
         if reason:
             return Finding(rule, "not applicable", reason)
+        if target.card is None:
+            return undeclared(self._judge, self.seen, target, contract, rule)
+        return self._judge(target, contract, rule)
+
+    def _judge(self, target: Target, contract: Contract, rule: Rule) -> Finding:
         assert rule.probe is not None
         try:
             steps = self.seen(target, contract, rule.probe)
@@ -190,11 +196,12 @@ class Run:
         """The exchange as it is kept, with what it cost; refused for its rate it is asked again."""
         asker = self._askers.setdefault(target.name, Asker(target, self._patience))
         patience = Patience(target.provider.said.get("retries", {}), self._retries)
-        request, retries, waited = step.exchange.request, 0, 0.0
+        retries, waited = 0, 0.0
         while True:
+            sent = target.filled(step.exchange.request)
             if target.signer is not None and how.get("auth", "right") == "right":
-                request = signed(step.exchange.request, target.endpoint, target.signer)
-            came = asker.ask(request)
+                sent = signed(sent, target.endpoint, target.signer)
+            came, request = asker.ask(sent), target.unfilled(sent)
             if isinstance(came, str):
                 exchange = Exchange(request, None, came)
                 break
@@ -293,7 +300,10 @@ def inapplicable(target: Target, contract: Contract, rule: Rule) -> str | None:
     if "auth" in needs and target.auth != needs["auth"]:
         return f"the target checks credentials in mode {target.auth}, the rule needs {needs['auth']}"
     if card is None:
-        return "no card says what this model offers" if {"offers", "lacks", "claim"} & set(needs) else None
+        needed = {name: needs[name] for name in ("offers", "lacks", "claim") if name in needs}
+        if set(needed) == {"offers"} and witness(contract, needs["offers"]) is not None:
+            return None
+        return "no card says what this model offers" if needed else None
     if "offers" in needs and card.offers(needs["offers"], reality) is not True:
         return f"the card of {card.name} at {card.seller} does not offer {needs['offers']}"
     besides = contract.request.get("tools_need") if needs.get("offers") == "tools" else None

@@ -170,12 +170,12 @@ def by_signature(target: Target, request: Request) -> bool:
 
 def again(target: Target, exchange: Exchange) -> str:
     """A curl line that asks the same once more; the key is a variable, a long body a file of the report."""
-    request, variable = exchange.request, target.key_variable
+    request, variables = exchange.request, target.named
     words = ["curl", "-sS", "-i", "-X", request.method]
     signed = by_signature(target, request)
     for name, value in request.headers:
         if not (signed and name.lower() in SIGNED_HEADERS):
-            words += ["-H", _quoted(f"{name}: {value}", variable)]
+            words += ["-H", _quoted(f"{name}: {value}", variables)]
     if signed:
         words += _signature(target)
     if request.body:
@@ -183,12 +183,12 @@ def again(target: Target, exchange: Exchange) -> str:
             words += ["-H", "Content-Type:"]
         file = body_file(request.body)
         if file is None:
-            words += ["--data-raw", _quoted(request.body.decode(), variable)]
-        elif f"${variable}".encode() in request.body:
-            words += ["--data-binary", f"@<(envsubst '${variable}' < {file})"]
+            words += ["--data-raw", _quoted(request.body.decode(), variables)]
+        elif named := [f"${each}" for each in variables if f"${each}".encode() in request.body]:
+            words += ["--data-binary", f"@<(envsubst '{' '.join(named)}' < {file})"]
         else:
             words += ["--data-binary", f"@{file}"]
-    return " ".join([*words, _quoted(f"{target.endpoint}{request.target}", variable)])
+    return " ".join([*words, _quoted(f"{target.endpoint}{request.target}", variables)])
 
 
 def _signature(target: Target) -> list[str]:
@@ -202,13 +202,18 @@ def _signature(target: Target) -> list[str]:
     return words
 
 
-def _quoted(text: str, variable: str) -> str:
-    """Quoted for a shell, so that nothing but the key's variable is filled in."""
-    if f"${variable}" not in text:
+def _quoted(text: str, variables: Sequence[str]) -> str:
+    """Quoted for a shell, so that nothing but the variables of keys is filled in."""
+    names = "|".join(sorted(map(re.escape, variables), key=len, reverse=True))
+    if not names or not re.search(rf"\$(?:{names})", text):
         return shlex.quote(text)
-    if not re.search(rf'[\\"`!]|\${variable}\w|\$(?!{variable})', text):
+    if not re.search(rf'[\\"`!]|\$(?:{names})\w|\$(?!{names})', text):
         return f'"{text}"'
-    return f'"${variable}"'.join(shlex.quote(piece) if piece else "" for piece in text.split(f"${variable}"))
+    pieces = re.split(rf"(\$(?:{names}))", text)
+    return "".join(
+        f'"{piece}"' if index % 2 else shlex.quote(piece) if piece else ""
+        for index, piece in enumerate(pieces)
+    )
 
 
 class Store:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
+from conformance.added import read_headers, with_variables
 from conformance.contract import Card, Provider, Specs, fill
+from conformance.exchange import Headers, Request
 from conformance.signing import Signer
 
 EMBEDDED = "mock"
 """The provider name that means: every provider of specs/, all at one mock."""
+
+VERSION = "/v1"
+"""What the paths of OpenAI's APIs begin with, and what ends the URL that its clients are given."""
 
 _REGION = re.compile(r"[a-z0-9-]+")
 
@@ -45,6 +50,12 @@ class Target:
     """Signs the requests in place of `key`."""
     account: Mapping[str, str] = field(default_factory=dict)
     """What of the provider's `account` is known here, by its name."""
+    headers: Headers = ()
+    """What goes with every request beside the contract's own, with variables as they were written: `$NAME`."""
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the variables of `headers` hold."""
+    without: str = ""
+    """What the contracts' paths begin with and those of this endpoint do not."""
 
     @property
     def name(self) -> str:
@@ -53,13 +64,39 @@ class Target:
     @property
     def secrets(self) -> dict[str, str]:
         """Everything that nobody may read, with the name of the variable that stands for it."""
-        found = {self.key: self.key_variable} if self.key else {}
+        found = {value: name for name, value in self.variables.items()}
+        found |= {self.key: self.key_variable} if self.key else {}
         if self.signer is not None:
             said = self.provider.said["key"]["sigv4"]
             found |= {self.signer.access_key: said["access_key"], self.signer.secret: said["secret"]}
             if self.signer.token:
                 found[self.signer.token] = said["token"]
         return found
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The variables that stand in evidence for what nobody may read."""
+        return tuple(
+            dict.fromkeys([self.key_variable, *self.variables] if self.key_variable else self.variables)
+        )
+
+    def filled(self, request: Request) -> Request:
+        """The request as it is sent: the variables of `headers` replaced by what they hold."""
+        return _exchanged(request, {each: with_variables(each[1], self.variables) for each in self.headers})
+
+    def unfilled(self, request: Request) -> Request:
+        """The request as it is kept: `filled` undone."""
+        sent = {(name, with_variables(value, self.variables)): value for name, value in self.headers}
+        return _exchanged(request, sent)
+
+
+def _exchanged(request: Request, values: Mapping[tuple[str, str], str]) -> Request:
+    """The request with other values in those headers; a header's name is told in any casing."""
+    if not values:
+        return request
+    other = {(name.lower(), value): new for (name, value), new in values.items()}
+    headers = tuple((name, other.get((name.lower(), value), value)) for name, value in request.headers)
+    return replace(request, headers=headers)
 
 
 def targets(
@@ -71,8 +108,10 @@ def targets(
     region: str | None = None,
     mock: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
+    key_env: str | None = None,
+    headers: Sequence[str] = (),
 ) -> list[Target]:
-    """The targets that `--provider`, `--endpoint-url`, `--model` and `--region` mean.
+    """The targets that `--provider`, `--endpoint-url`, `--model`, `--region`, `--key-env` and `--header` mean.
 
     `mock` is what a running mock says of itself (`mock.json`, or its own /_mock/info); without it
     `provider` must be one of specs/, with its key in a variable that its page names.
@@ -81,18 +120,26 @@ def targets(
     key that is missing or that no header can hold, and for one that would go over plain http to another machine.
     """
     environment = os.environ if environment is None else environment
+    try:
+        added, variables = read_headers(headers, environment)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     if provider == EMBEDDED:
         assert mock is not None
+        if key_env is not None:
+            raise UsageError("--key-env: a mock says itself which key it takes; name a provider of specs/")
         return [
-            _at_mock(specs, each, mock, model, region) for each in _selling(specs, model) if specs.of(each.id)
+            replace(_at_mock(specs, each, mock, model, region), headers=added, variables=variables)
+            for each in _selling(specs, model)
+            if specs.of(each.id)
         ]
     if provider not in specs.providers:
         known = ", ".join([EMBEDDED, *specs.providers])
         raise UsageError(f"--provider: expected one of {known}, got {provider!r}")
     said = specs.providers[provider]
     region = _region(said, region, environment)
-    signer = _signer(said, region, environment)
-    variable, key = ("", None) if signer else _key(said, environment)
+    signer = None if key_env is not None else _signer(said, region, environment)
+    variable, key = ("", None) if signer else _key(said, environment, key_env)
     where, base = next(
         (
             (name, environment[name])
@@ -101,23 +148,40 @@ def targets(
         ),
         ("--endpoint-url", endpoint),
     )
+    if base is None and said.said["base_url"] is None:
+        raise UsageError(
+            f"--endpoint-url: {said.title} may be anywhere: say where, as http(s)://host[:port][/path]"
+        )
     url = (base or str(fill(said.said["base_url"], {"region": region or ""}))).rstrip("/")
-    _refuse_endpoint(url, where)
-    card = _card(specs, said, model)
+    _refuse_endpoint(url, where, bool(key or signer or variables))
+    undeclared = said.said.get("undeclared", False)
+    if undeclared and model is None:
+        raise UsageError("--model: say which model is asked; nobody is asked as a default one here")
     return [
         Target(
             said,
-            url,
+            unversioned(specs, said, url),
             model or said.said["model"],
-            card,
+            None if undeclared else _card(specs, said, model),
             region,
             key,
             variable,
-            auth="strict",
+            auth="strict" if key or signer or variables else "off",
             signer=signer,
             account=account(said, environment),
+            headers=added,
+            variables=variables,
         )
     ]
+
+
+def unversioned(specs: Specs, provider: Provider, url: str) -> str:
+    """The URL without the version at its end that the provider's paths begin with: what OPENAI_BASE_URL holds
+    ends with /v1, and so do our paths begin."""
+    begun = {"/" + path.split("/")[1] for each in specs.of(provider.id) for path in each.request["paths"]}
+    return next(
+        (url.removesuffix(version) for version in sorted(begun & {VERSION}) if url.endswith(version)), url
+    )
 
 
 def account(provider: Provider, environment: Mapping[str, str] | None) -> dict[str, str]:
@@ -210,8 +274,17 @@ def _signer(provider: Provider, region: str | None, environment: Mapping[str, st
     return Signer(access_key, secret, token, said["service"], region or "")
 
 
-def _key(provider: Provider, environment: Mapping[str, str]) -> tuple[str, str]:
+def _key(provider: Provider, environment: Mapping[str, str], wanted: str | None) -> tuple[str, str | None]:
+    """The variable and what it holds: the `wanted` one, or the first of the provider's own that is set."""
+    if wanted is not None:
+        if not environment.get(wanted):
+            raise UsageError(
+                f"--key-env: expected a variable that holds the key, got {wanted}: it is not set"
+            )
+        return wanted, _fit_for_a_header(wanted, environment[wanted])
     names = list(provider.said["key"]["environment"])
+    if not names:
+        return "", None
     for name in names:
         key = environment.get(name)
         if key:
@@ -219,7 +292,10 @@ def _key(provider: Provider, environment: Mapping[str, str]) -> tuple[str, str]:
     signing = provider.said["key"].get("sigv4")
     if signing:
         names.append(f"{signing['access_key']} and {signing['secret']}")
-    raise UsageError(f"no key for {provider.id}: set {' or '.join(names)}, as {provider.title} names it")
+    raise UsageError(
+        f"no key for {provider.id}: set {' or '.join(names)}, as {provider.title} names it, or name another "
+        "variable with --key-env"
+    )
 
 
 def _fit_for_a_header(name: str, key: str) -> str:
@@ -231,7 +307,7 @@ def _fit_for_a_header(name: str, key: str) -> str:
     return key
 
 
-def _refuse_endpoint(url: str, where: str) -> None:
+def _refuse_endpoint(url: str, where: str, with_key: bool) -> None:
     # Readers differ on where a host begins and ends around `@` and a backslash, and the key goes to the host.
     got = repr(re.sub(r"//[^/]*@", "//...@", url))
     try:
@@ -246,7 +322,7 @@ def _refuse_endpoint(url: str, where: str) -> None:
         or "@" in parts.netloc
     ):
         raise UsageError(f"{where}: expected http(s)://host[:port][/path], got {got}")
-    if parts.scheme == "http" and not is_loopback(host):
+    if with_key and parts.scheme == "http" and not is_loopback(host):
         raise UsageError(
             f"{where}: a key never goes over plain http to another machine; got {got}, use https"
         )
