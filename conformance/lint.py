@@ -53,12 +53,14 @@ CONDITIONS: Mapping[str, tuple[str, ...]] = {
     "tier": ("tier-not-offered",),
     "features": ("prompt-caching-not-offered",),
     "guardrail": ("unknown-guardrail",),
+    "members": ("output-modality",),
     "modality": ("input-modality",),
-    "media": ("media-unreadable", "media-limit", "media-format", "address-not-offered", "media-unreachable"),
+    "media": ("media-unreadable", "media-limit", "media-format", "address-not-offered")
+    + ("media-unreachable", "media-unsupported"),
     "tools": ("tool-ids-mismatch", "tools-not-offered", "tools-not-streamed"),
     "calls": ("orphan-tool-result", "unanswered-tool-call"),
     "cap": ("output-cap-exceeded",),
-    "context": ("context-overflow",),
+    "context": ("context-overflow", "cap-beyond-context"),
     "state": (
         *("unknown-response", "unknown-conversation", "unknown-item", "exclusive-members"),
         *("background-unstored", "unreadable-compaction"),

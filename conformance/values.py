@@ -146,19 +146,44 @@ class Turn:
     tier: str | None = None
     logprobs: int | None = None
     """How many alternatives to show at each token of the answer; None: no probabilities are asked for."""
+    speech: Mapping[str, Any] | None = None
+    """The answer is to be spoken: in which `voice` and `format`; None: in words."""
+    prediction: str | None = None
+    """What the caller expects most of the answer to be."""
+    search: bool = False
+    """Whether the model is to look things up and to say where."""
+    verbosity: str | None = None
+    """How long the answer is to be: `low`, `medium` or `high`."""
     extras: Mapping[str, Any] = field(default_factory=dict)
     """What only one dialect knows and needs again, by its name on that wire."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens; `output` includes `reasoning`, `input` includes neither cache count."""
+    """Tokens; `output` includes `reasoning`, `audio` and `rejected`, `input` includes neither cache count."""
 
     input: int
     output: int
     reasoning: int = 0
     cache_read: int = 0
     cache_write: int = 0
+    heard: int = 0
+    """Those of `input` that were recordings."""
+    audio: int = 0
+    """Those of `output` that were spoken."""
+    accepted: int = 0
+    """Those of the caller's prediction that the answer has, and those that it has not."""
+    rejected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where something in an answer comes from; `start` and `end` are places in its text, in characters."""
+
+    url: str
+    title: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +197,7 @@ class Reply:
     finish: Finish | None = None
     usage: Usage | None = None
     stop_sequence: str | None = None
+    citations: tuple[Citation, ...] = ()
 
     @property
     def text(self) -> str:

@@ -216,7 +216,7 @@ class _Answering(Asking):
             yield from self._fail(failure, self._as_if(failure), "script", f"scripted {step}")
             return
         from mockserver.instances import sound
-        from mockserver.model import BrokenSchema, UnknownTool
+        from mockserver.model import BrokenSchema, CannotSpeak, UnknownTool
 
         turn = self._read_turn()
         try:
@@ -231,6 +231,9 @@ class _Answering(Asking):
             yield from self._refuse(
                 Refusal(condition, {"got": str(error), "expected": "a tool on offer and a JSON Schema"})
             )
+            return
+        except CannotSpeak as error:
+            yield from self._sorry("audio-format", str(error))
             return
         if step is not None and failure is not None and failure.untold:
             replies, step, failure = [step.ended_early(each) for each in replies], Step(), None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from conformance.values import Tool, ToolCall, Turn
 
 from .asked import is_greeting
+from .grammars import text_of
 from .instances import instance, slots
 from .literal import literal
 from .mentions import Mentions, mentions
@@ -30,6 +31,9 @@ REFUSES_TOOLS = re.compile(
     r"[^.]{0,20}\b(?:tools?|functions?)\b",
     re.I,
 )
+
+
+CODE = re.compile(r"```[\w+-]*\n(.*?)```", re.S)
 
 
 class UnknownTool(ValueError):
@@ -129,8 +133,19 @@ def _calls_of(tool: Tool, prompt: str, said: str) -> list[ToolCall]:
 
 
 def _call(tool: Tool, said: Mentions) -> ToolCall:
+    if tool.custom:
+        return ToolCall("", tool.name, _input(tool, said), custom=True)
     schema = tool.schema if tool.schema.get("type") else {"type": "object", **tool.schema}
     return ToolCall("", tool.name, instance(schema, said, optional=False))
+
+
+def _input(tool: Tool, said: Mentions) -> str:
+    """What a custom tool is given: code or a quotation of the prompt, else all of it; a text of its grammar."""
+    if tool.grammar is not None:
+        return text_of(tool.grammar) or said.text
+    if code := CODE.search(said.text):
+        return code[1].strip()
+    return said.quoted[0] if said.quoted else said.text
 
 
 def _not_made(wanted: Sequence[ToolCall], made: Sequence[ToolCall], parallel: bool) -> list[ToolCall]:

@@ -313,6 +313,19 @@ class Asking:
             return Refusal("unknown-guardrail", {"got": str(error)})
         return None
 
+    def members(self) -> Check:
+        """Members of the body that this model does not take, and an answer that it cannot speak."""
+        yield from ()
+        body = self.body if isinstance(self.body, Mapping) else {}
+        for member in self._contract.request.get("unsupported", ()):
+            if body.get(member) is not None:
+                found = Mismatch(f"/{member}", "nothing with this model", body[member], "falseSchema")
+                return self._misshapen("request-shape", found)
+        speaks = self.card is None or self.card.offers("output:audio", self.mock.reality) is not False
+        if self._read_turn().speech is not None and not speaks:
+            return Refusal("output-modality", {"model": self.model, "modality": "audio"})
+        return None
+
     def modality(self) -> Check:
         yield from ()
         if self.card is None:
@@ -385,10 +398,14 @@ class Asking:
         turn = self._read_turn()
         limit = self.card.value("max_output", self.mock.reality) if self.card else None
         if limit is not None and turn.max_tokens is not None and turn.max_tokens > limit:
-            return Refusal(
-                "output-cap-exceeded", {"limit": limit, "requested": turn.max_tokens, "model": self.model}
-            )
+            details = {"limit": limit, "requested": turn.max_tokens, "model": self.model}
+            return Refusal("output-cap-exceeded", {**details, "cap": self._cap_member(turn.max_tokens)})
         return None
+
+    def _cap_member(self, cap: int) -> str:
+        """The member of the body that caps the output at `cap`."""
+        named = [name for name, value in self.body.items() if value == cap and name.startswith("max_")]
+        return named[0] if named else self._contract.profile.get("cap", "max_tokens")
 
     def context(self) -> Check:
         yield from ()
@@ -404,8 +421,15 @@ class Asking:
             self.cap_left = limit - prompt
         if prompt + asked > limit:
             details = {"limit": limit, "prompt": prompt, "requested": asked, "total": prompt + asked}
+            if prompt <= limit and self._answers("cap-beyond-context"):
+                return Refusal("cap-beyond-context", {**details, "model": self.model})
             return Refusal("context-overflow", {**details, "model": self.model})
         return None
+
+    def _answers(self, condition: str) -> bool:
+        """Whether an error of this contract is for that condition."""
+        failures = self._contract.failures.values()
+        return any(when["condition"] == condition for each in failures for when in each.when)
 
     def _estimate(self, turn: Turn) -> int:
         """Tokens of the prompt, as this provider guesses them before anybody has counted."""
@@ -544,6 +568,7 @@ class Asking:
         served = self._served()
         return {
             "request_id": self.request_id,
+            "request_hex": self.request_id.replace("-", ""),
             "date": formatdate(self.now, usegmt=True),
             "now": int(self.now),
             "latency_ms": self.latency_ms,
@@ -584,6 +609,7 @@ CHECKS = {
     "tier": Asking.tier,
     "features": Asking.features,
     "guardrail": Asking.guardrail,
+    "members": Asking.members,
     "modality": Asking.modality,
     "media": Asking.media,
     "tools": Asking.tools,

@@ -11,11 +11,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 from conformance.values import (
+    Citation,
     Finish,
     Media,
     Message,
@@ -29,20 +31,22 @@ from conformance.values import (
     Usage,
 )
 
-from . import asked, prose, recall
+from . import asked, predicted, prose, recall
 from .calls import UnknownTool, calls
 from .hearing import Sound, hear
 from .instances import BrokenSchema, instance
 from .literal import literal
 from .mentions import mentions
 from .reading import words
-from .tokens import count, count_call, count_text, split
+from .speaking import CannotSpeak, speak, spoken_tokens
+from .tokens import count, count_call, count_media, count_text, split
 from .vision import Picture, UnreadableMedia, look
-from .words import gist
+from .words import gist, topics
 
 __all__ = [
     "Ability",
     "BrokenSchema",
+    "CannotSpeak",
     "UnknownTool",
     "UnreadableMedia",
     "count",
@@ -51,6 +55,8 @@ __all__ = [
     "split",
 ]
 
+WORDY = 120
+"""Words of an answer for who wants it verbose."""
 SHOWN = 2000
 """Characters of a tool's result that an answer repeats at most."""
 
@@ -104,10 +110,12 @@ def _reply(scene: _Scene, called: tuple[ToolCall, ...], variant: str, ability: A
         left -= thought
         parts.append(Reasoning(trace))
         if cut:
-            return Reply(tuple(parts), "length", Usage(prompt, thought, thought))
+            return Reply(tuple(parts), "length", Usage(prompt, thought, thought, heard=scene.heard))
     spent = sum(count_call(call.name, call.arguments) for call in called)
     if called and spent <= left:
-        return Reply((*parts, *called), "tool_calls", Usage(prompt, thought + spent, thought))
+        return Reply(
+            (*parts, *called), "tool_calls", Usage(prompt, thought + spent, thought, heard=scene.heard)
+        )
     whole = " ".join(f"{call.name} {json.dumps(call.arguments, ensure_ascii=False)}" for call in called)
     text = whole or scene.answer(variant)
     stop = _first_stop(text, turn.stop)
@@ -116,9 +124,32 @@ def _reply(scene: _Scene, called: tuple[ToolCall, ...], variant: str, ability: A
     text, cut = _cut(text, left)
     if cut or whole:
         stop, finish = None, "length"
+    usage = Usage(prompt, thought + count_text(text), thought, heard=scene.heard)
+    citations: list[Citation] = []
+    if turn.search and text and finish == "stop" and turn.output is None:
+        text, *citations = _cited(text, scene.prompt)
+        usage = replace(usage, output=thought + count_text(text))
+    if turn.prediction is not None:
+        accepted, missed = predicted.shared(text, turn.prediction)
+        missed = int(min(missed, left - count_text(text)))
+        usage = replace(usage, output=usage.output + missed, accepted=accepted, rejected=missed)
     if text:
         parts.append(Text(text))
-    return Reply(tuple(parts), finish, Usage(prompt, thought + count_text(text), thought), stop)
+    if text and turn.speech is not None:
+        form = str(turn.speech.get("format"))
+        spoken = spoken_tokens(text)
+        parts.append(Media("audio", form, speak(text, form)))
+        usage = replace(usage, output=usage.output + spoken, audio=spoken)
+    return Reply(tuple(parts), finish, usage, stop, tuple(citations))
+
+
+def _cited(text: str, prompt: str) -> tuple[str, Citation]:
+    """The answer with where it comes from: a page of the domain that stands for all that there is none of."""
+    topic = "-".join(topics(prompt)[:3]) or "home"
+    url = f"https://example.com/{quote(topic)}"
+    source = f"([example.com]({url}))"
+    start = len(text) + 1
+    return f"{text} {source}", Citation(url, topic.replace("-", " ").capitalize(), start, start + len(source))
 
 
 def _first_stop(text: str, stops: Sequence[str]) -> str | None:
@@ -189,6 +220,11 @@ class _Scene:
         """What is heard in each recording, by the identity of its part."""
         heard = (media for media in _media(self.turn.messages) if media.kind == "audio" and media.url is None)
         return {id(media): _sound(media) for media in heard}
+
+    @cached_property
+    def heard(self) -> int:
+        """Tokens of the prompt that are recordings."""
+        return sum(count_media(media) for media in _media(self.turn.messages) if media.kind == "audio")
 
     def look(self) -> None:
         """Read every image and recording. Raises UnreadableMedia."""
@@ -272,8 +308,22 @@ class _Scene:
             self.recalled()
             or self.seen()
             or asked.counting(self.prompt)
-            or prose.about(self.prompt, variant, asked.length(self.prompt) or 0)
+            or self.foreseen()
+            or self.prose(variant)
         )
+
+    def foreseen(self) -> str | None:
+        """What the caller predicts, with the changes that the prompt asks for."""
+        if self.turn.prediction is None:
+            return None
+        return predicted.edited(self.prompt, self.turn.prediction)
+
+    def prose(self, variant: str) -> str:
+        """Words about the prompt: as many as it asks for, else more or fewer for who wants it so."""
+        wanted = asked.length(self.prompt) or 0
+        text = prose.about(self.prompt, variant, wanted or (WORDY if self.turn.verbosity == "high" else 0))
+        brief = self.turn.verbosity == "low" and not wanted
+        return re.split(r"(?<=[.!?])\s", text, maxsplit=1)[0] if brief else text
 
     def from_results(self) -> str:
         names = {call.id: call.name for call in self.made if call.id}

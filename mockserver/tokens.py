@@ -15,7 +15,7 @@ from conformance.values import Media, Message, Part, Reasoning, Refusal, Text, T
 
 from .vision import UnreadableMedia, measure
 
-__all__ = ["count", "count_call", "count_text", "split"]
+__all__ = ["count", "count_call", "count_media", "count_text", "split"]
 
 # No piece looks beyond its own end, so the first pieces of a text are the pieces of its beginning:
 # an answer cut at a token counts exactly as many.
@@ -73,7 +73,7 @@ def _part(part: Part) -> int:
         case ToolResult(_, parts):
             return sum(_part(inner) for inner in parts)
         case Media():
-            return _media(part)
+            return count_media(part)
 
 
 def count_call(name: str, arguments: Any) -> int:
@@ -81,7 +81,8 @@ def count_call(name: str, arguments: Any) -> int:
     return count_text(name) + count_text(_json(arguments))
 
 
-def _media(media: Media) -> int:
+def count_media(media: Media) -> int:
+    """The number of tokens of an image, a document or a recording."""
     if media.data is None:
         return UNSEEN
     if media.kind == "image":

@@ -11,6 +11,13 @@ What differs between them stands in the contract's profile:
     cap               member by which a request caps the output
     ignored           request members that the endpoint takes and does not look at
     tier              asked tier -> service_tier (`none`: nothing asked; others are echoed); null: no member
+    fingerprint       how `system_fingerprint` is made of the model's name (`make_id`); null or missing: not made
+    finish_named      finish_reason of a call that was forced by its tool's name; missing: that of any call
+    finish_function   finish_reason of a call of the deprecated `functions`; missing: that of any call
+    audio             of a spoken answer: `seconds` until it expires; missing: answers are never spoken.
+                      Then `ids` has `audio` too
+    search            whether the model looks things up without being told so (`web_search_options`); missing: no
+    moderation        of `moderation`: the `categories` that answers list; missing: it is not looked at
     answer, choice, message   members that every answer and chunk, choice, message has besides
     usage_details     detail objects of usage with the counts they hold; {}: none
     sorted            whether the keys of every object are sorted
@@ -24,6 +31,8 @@ What differs between them stands in the contract's profile:
       usage_null      whether then the other chunks say `usage: null`
       padding         null, or random text: member, place (chunk or choice), low, high (length), alphabet
 
+A call of one of the deprecated `functions` is answered in the deprecated `function_call`.
+
 Events have no name and hold a chunk; `[DONE]` belongs to the framing. An answer carries its parts
 in the order reasoning, text, refusal, tool calls; texts are joined. Usage stands once for all
 choices: `parse` and `fold` give it to the first.
@@ -34,16 +43,18 @@ choices: `parse` and `fold` give it to the first.
 from __future__ import annotations
 
 import base64
+import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from conformance.dialects import Context, Ids, Profile
 from conformance.exchange import Event
 from conformance.values import (
+    Citation,
     Finish,
     Media,
     MediaKind,
@@ -66,13 +77,10 @@ from conformance.values import (
 JSON = Mapping[str, Any]
 
 EXTRAS = (
-    "audio",
     "frequency_penalty",
     "logit_bias",
     "metadata",
-    "modalities",
     "moderation",
-    "prediction",
     "presence_penalty",
     "prompt_cache_key",
     "prompt_cache_options",
@@ -82,8 +90,6 @@ EXTRAS = (
     "store",
     "stream_options",
     "user",
-    "verbosity",
-    "web_search_options",
 )
 """Members of a request that no other dialect knows."""
 
@@ -141,7 +147,11 @@ def read(body: JSON, profile: Profile) -> Turn:
         stream=bool(body.get("stream")),
         reasoning=word(body.get("reasoning_effort")),
         tier=word(body.get("service_tier")),
-        logprobs=(whole(body.get("top_logprobs")) or 0) if body.get("logprobs") is True else None,
+        logprobs=_alternatives(body),
+        speech=_speech(body),
+        prediction=joined(mapping(body.get("prediction")).get("content")) or None,
+        search=bool(profile.get("search")) or body.get("web_search_options") is not None,
+        verbosity=word(body.get("verbosity")),
         extras={name: body[name] for name in EXTRAS if name in body},
     )
 
@@ -166,9 +176,22 @@ def write(turn: Turn, profile: Profile) -> dict[str, Any]:
         "service_tier": turn.tier,
         "logprobs": None if turn.logprobs is None else True,
         "top_logprobs": turn.logprobs or None,
+        "modalities": None if turn.speech is None else ["text", "audio"],
+        "audio": None if turn.speech is None else dict(turn.speech),
+        "prediction": None if turn.prediction is None else {"type": "content", "content": turn.prediction},
+        "web_search_options": {} if turn.search and not profile.get("search") else None,
+        "verbosity": turn.verbosity,
     }
     extras = {name: value for name, value in turn.extras.items() if name in EXTRAS}
     return {name: value for name, value in said.items() if value is not None} | extras
+
+
+def _alternatives(body: JSON) -> int | None:
+    return (whole(body.get("top_logprobs")) or 0) if body.get("logprobs") is True else None
+
+
+def _speech(body: JSON) -> JSON | None:
+    return mapping(body.get("audio")) if "audio" in sequence(body.get("modalities")) else None
 
 
 def read_messages(messages: Iterable[Any], profile: Profile) -> tuple[Message, ...]:
@@ -403,10 +426,13 @@ def _read_stop(stop: Any) -> tuple[str, ...]:
 
 def render(body: JSON, replies: Sequence[Reply], context: Context, profile: Profile) -> dict[str, Any]:
     """The plain answer: one choice for each reply."""
+    asked = _asked(body)
     answer = {
         **_head("answer", context, profile),
-        "choices": [_choice(index, reply, context, profile) for index, reply in enumerate(replies)],
+        "choices": [_choice(index, reply, asked, context, profile) for index, reply in enumerate(replies)],
         **_usage(replies, profile),
+        **_moderation(body, profile),
+        **({"metadata": dict(mapping(body.get("metadata")))} if body.get("store") is True else {}),
     }
     return arranged(answer, profile)
 
@@ -418,8 +444,9 @@ def parse(answer: Any, profile: Profile) -> list[Reply]:
     return [
         Reply(
             _gathered([mapping(choice.get("message"))]),
-            neutral(choice.get("finish_reason"), profile["finish"]),
+            _neutral_finish(choice.get("finish_reason"), profile["finish"], profile),
             usage if position == 0 else None,
+            citations=_citations([mapping(choice.get("message"))]),
         )
         for position, choice in enumerate(choices)
     ]
@@ -433,25 +460,149 @@ def _head(kind: str, context: Context, profile: Profile) -> dict[str, Any]:
         "model": context.model,
         **({} if profile["tier"] is None else {"service_tier": tier_word(context.tier, profile["tier"])}),
         **profile["answer"],
+        **_fingerprint(context.model, profile.get("fingerprint")),
     }
 
 
-def _choice(index: int, reply: Reply, context: Context, profile: Profile) -> dict[str, Any]:
+def _fingerprint(model: str, form: JSON | None) -> dict[str, Any]:
+    """The member that names what the model runs on: always the same for one model."""
+    if form is None:
+        return {}
+    alphabet, drawn = form["alphabet"], hashlib.sha256(model.encode("utf-8", "surrogatepass")).digest()
+    made = "".join(alphabet[byte % len(alphabet)] for byte in drawn[: form["length"]])
+    return {"system_fingerprint": f"{form['prefix']}{made}"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What of a request an answer's form depends on."""
+
+    logprobs: int | None
+    functions: bool
+    """Whether the tools are the deprecated functions."""
+    named: bool
+    """Whether a call was forced by the name of its tool."""
+
+
+def _asked(body: JSON) -> _Asked:
+    choice = body.get("tool_choice", body.get("function_call"))
+    forced = isinstance(choice, Mapping) and "allowed_tools" not in choice
+    return _Asked(_alternatives(body), not body.get("tools") and bool(body.get("functions")), forced)
+
+
+def _finish(reply: Reply, asked: _Asked, words: Mapping[Finish, str], profile: Profile) -> str | None:
+    if reply.finish == "tool_calls":
+        if asked.named and "finish_named" in profile:
+            return str(profile["finish_named"])
+        if asked.functions and "finish_function" in profile:
+            return str(profile["finish_function"])
+    return None if reply.finish is None else words[reply.finish]
+
+
+def _neutral_finish(said: Any, words: Mapping[Finish, str], profile: Profile) -> Finish | None:
+    if said is not None and said == profile.get("finish_function"):
+        return "tool_calls"
+    return neutral(said, words)
+
+
+def _logprobs(text: str, refusal: str, asked: _Asked, context: Context) -> dict[str, Any]:
+    """The member `logprobs` of a choice, if it was asked for and there are words."""
+    if asked.logprobs is None or not (text or refusal):
+        return {}
+    content = context.likely(text, asked.logprobs) if text else None
+    return {
+        "logprobs": {
+            "content": content,
+            "refusal": context.likely(refusal, asked.logprobs) if refusal else None,
+        }
+    }
+
+
+def _moderation(body: JSON, profile: Profile) -> dict[str, Any]:
+    """What a moderation model thinks of question and answer: nothing here is ever flagged."""
+    model = word(mapping(body.get("moderation")).get("model"))
+    if model is None or "moderation" not in profile:
+        return {}
+    categories = profile["moderation"]["categories"]
+    result = {
+        "categories": dict.fromkeys(categories, False),
+        "category_applied_input_types": {name: ["text"] for name in categories},
+        "category_scores": dict.fromkeys(categories, 0.00001),
+        "flagged": False,
+        "model": model,
+        "type": "moderation_result",
+    }
+    results = {"model": model, "results": [result], "type": "moderation_results"}
+    return {"moderation": {"input": results, "output": results}}
+
+
+def _choice(index: int, reply: Reply, asked: _Asked, context: Context, profile: Profile) -> dict[str, Any]:
     trace, refusal = _joined(reply, Reasoning), _joined(reply, Refusal)
     calls = [
         _write_call(call, call.id or make_id(profile["ids"]["tool_call"], context.ids))
         for call in reply.tool_calls
     ]
+    spoken = _spoken(reply)
     message = {
         "role": "assistant",
-        "content": reply.text or profile["no_content"],
+        "content": (None if spoken else reply.text) or profile["no_content"],
         **({profile["reasoning"]: trace} if trace and profile["reasoning"] else {}),
-        **({"tool_calls": calls} if calls else {}),
+        **_called(calls, asked),
         **profile["message"],
         **({"refusal": refusal} if refusal else {}),
+        **({"annotations": _annotations(reply)} if reply.citations else {}),
     }
-    finish = None if reply.finish is None else profile["finish"][reply.finish]
-    return {"index": index, "message": message, **profile["choice"], "finish_reason": finish}
+    if spoken is not None:
+        expires = int(context.now) + profile["audio"]["seconds"]
+        made = make_id(profile["ids"]["audio"], context.ids)
+        data = encoded(spoken.data or b"")
+        message["audio"] = {"id": made, "data": data, "expires_at": expires, "transcript": reply.text}
+    return {
+        "index": index,
+        "message": message,
+        **profile["choice"],
+        **_logprobs("" if spoken else reply.text, refusal, asked, context),
+        "finish_reason": _finish(reply, asked, profile["finish"], profile),
+    }
+
+
+def _called(calls: Sequence[JSON], asked: _Asked) -> dict[str, Any]:
+    if asked.functions and calls:
+        return {"function_call": calls[0]["function"]}
+    return {"tool_calls": list(calls)} if calls else {}
+
+
+def _spoken(reply: Reply) -> Media | None:
+    return next((part for part in reply.parts if isinstance(part, Media) and part.kind == "audio"), None)
+
+
+def _annotations(reply: Reply) -> list[dict[str, Any]]:
+    return [
+        {
+            "type": "url_citation",
+            "url_citation": {
+                "start_index": each.start,
+                "end_index": each.end,
+                "title": each.title,
+                "url": each.url,
+            },
+        }
+        for each in reply.citations
+    ]
+
+
+def _citations(deltas: Iterable[JSON]) -> tuple[Citation, ...]:
+    said = [mapping(each) for delta in deltas for each in sequence(delta.get("annotations"))]
+    found = [mapping(each.get("url_citation")) for each in said if each.get("type") == "url_citation"]
+    return tuple(
+        Citation(
+            word(each.get("url")) or "",
+            word(each.get("title")) or "",
+            whole(each.get("start_index")) or 0,
+            whole(each.get("end_index")) or 0,
+        )
+        for each in found
+    )
 
 
 def _joined(reply: Reply, kind: type[Reasoning] | type[Refusal]) -> str:
@@ -477,6 +628,10 @@ def _usage(replies: Sequence[Reply], profile: Profile) -> dict[str, Any]:
         sum(usage.reasoning for usage in known),
         known[0].cache_read,
         known[0].cache_write,
+        known[0].heard,
+        sum(usage.audio for usage in known),
+        sum(usage.accepted for usage in known),
+        sum(usage.rejected for usage in known),
     )
     return {"usage": write_usage(total, "prompt", "completion", profile["usage_details"])}
 
@@ -486,11 +641,12 @@ def _usage(replies: Sequence[Reply], profile: Profile) -> dict[str, Any]:
 
 def stream(body: JSON, replies: Sequence[Reply], context: Context, profile: Profile) -> Iterator[Event]:
     """The same answer as chunks; those of several choices take turns."""
-    form, asked = profile["stream"], mapping(body.get("stream_options"))
+    form, options = profile["stream"], mapping(body.get("stream_options"))
     head, usage = _head("chunk", context, profile), _usage(replies, profile)
-    alone = bool(asked.get("include_usage")) and not form["usage_in_finish"]
-    padding = None if asked.get("include_obfuscation") is False else form["padding"]
-    for choice in _take_turns(_deltas(reply, context, profile) for reply in replies):
+    alone = bool(options.get("include_usage")) and not form["usage_in_finish"]
+    padding = None if options.get("include_obfuscation") is False else form["padding"]
+    asked = _asked(body)
+    for choice in _take_turns(_deltas(reply, asked, context, profile) for reply in replies):
         finished = choice["finish_reason"] is not None
         chunk = {**head, "choices": [choice]}
         if form["usage_in_finish"] and finished:
@@ -515,7 +671,12 @@ def fold(events: Iterable[Event], profile: Profile) -> list[Reply]:
             finishes[index] = choice.get("finish_reason") or finishes.get(index)
     words = profile["finish_in_stream"]
     return [
-        Reply(_gathered(deltas[index]), neutral(finishes[index], words), None if position else usage)
+        Reply(
+            _gathered(deltas[index]),
+            _neutral_finish(finishes[index], words, profile),
+            None if position else usage,
+            citations=_citations(deltas[index]),
+        )
         for position, index in enumerate(sorted(deltas))
     ]
 
@@ -528,44 +689,86 @@ def _take_turns(choices: Iterable[Iterator[tuple[JSON, JSON]]]) -> Iterator[dict
                 yield {"index": index, "delta": sent[0], **sent[1]}
 
 
-def _deltas(reply: Reply, context: Context, profile: Profile) -> Iterator[tuple[JSON, JSON]]:
+def _deltas(reply: Reply, asked: _Asked, context: Context, profile: Profile) -> Iterator[tuple[JSON, JSON]]:
     """Each delta with what stands beside it; the last has the finish reason."""
     form = profile["stream"]
     beside = {**profile["choice"], "finish_reason": None}
-    pieces = _pieces(reply, context, profile)
+    pieces = _pieces(reply, asked, context, profile)
     opening = next(pieces, None)
-    if opening is not None and "tool_calls" in opening and form["first_with_call"] is not None:
-        opening = {**form["first_with_call"], **opening}
+    if opening is not None and _begins_call(opening[0]) and form["first_with_call"] is not None:
+        opening = {**form["first_with_call"], **opening[0]}, opening[1]
     elif form["first"] is not None:
         yield dict(form["first"]), beside
-    if opening is not None:
-        yield opening, beside
-    for piece in pieces:
-        yield piece, beside
+    for delta, likely in itertools.chain([] if opening is None else [opening], pieces):
+        yield delta, {**beside, **likely}
     if reply.finish is not None:
-        yield {}, {**beside, "finish_reason": profile["finish_in_stream"][reply.finish]}
+        yield {}, {**beside, "finish_reason": _finish(reply, asked, profile["finish_in_stream"], profile)}
 
 
-def _pieces(reply: Reply, context: Context, profile: Profile) -> Iterator[dict[str, Any]]:
-    texts = [
-        (profile["reasoning"], _joined(reply, Reasoning)),
-        ("content", reply.text),
-        ("refusal", _joined(reply, Refusal)),
-    ]
-    for member, text in texts:
-        if member is not None:
-            for piece in context.split(text):
-                yield {member: piece}
+def _begins_call(delta: JSON) -> bool:
+    return "tool_calls" in delta or "function_call" in delta
+
+
+def _pieces(
+    reply: Reply, asked: _Asked, context: Context, profile: Profile
+) -> Iterator[tuple[dict[str, Any], JSON]]:
+    """Each delta, and its `logprobs` where they were asked for."""
+    spoken = _spoken(reply)
+    if profile["reasoning"] is not None:
+        for piece in context.split(_joined(reply, Reasoning)):
+            yield {profile["reasoning"]: piece}, {}
+    if spoken is None:
+        yield from _worded("content", reply.text, asked, context)
+    yield from _worded("refusal", _joined(reply, Refusal), asked, context)
+    if reply.citations:
+        yield {"annotations": _annotations(reply)}, {}
+    if spoken is not None:
+        yield from (({"audio": each}, {}) for each in _audio_pieces(reply, spoken, context, profile))
     for index, call in enumerate(reply.tool_calls):
         made = call.id or make_id(profile["ids"]["tool_call"], context.ids)
-        whole_call = {"index": index, **_write_call(call, made)}
+        whole_call = _write_call(call, made)
+        pieces = fragments(arguments_text(call.arguments))
+        if asked.functions:
+            yield {"function_call": {"name": call.name, "arguments": ""}}, {}
+            for piece in pieces:
+                yield {"function_call": {"arguments": piece}}, {}
+            return
         if profile["stream"]["whole_calls"]:
-            yield {"tool_calls": [whole_call]}
+            yield {"tool_calls": [{"index": index, **whole_call}]}, {}
             continue
         kind, member = ("custom", "input") if call.custom else ("function", "arguments")
-        yield {"tool_calls": [{**whole_call, kind: {"name": call.name, member: ""}}]}
-        for piece in fragments(arguments_text(call.arguments)):
-            yield {"tool_calls": [{"index": index, kind: {member: piece}}]}
+        yield {"tool_calls": [{"index": index, **whole_call, kind: {"name": call.name, member: ""}}]}, {}
+        for piece in pieces:
+            yield {"tool_calls": [{"index": index, kind: {member: piece}}]}, {}
+
+
+def _worded(member: str, text: str, asked: _Asked, context: Context) -> Iterator[tuple[dict[str, Any], JSON]]:
+    entries = iter([] if asked.logprobs is None else context.likely(text, asked.logprobs))
+    for piece in context.split(text):
+        if asked.logprobs is None:
+            yield {member: piece}, {}
+            continue
+        told: list[JSON] = []
+        while sum(len(each["token"]) for each in told) < len(piece) and (entry := next(entries, None)):
+            told.append(entry)
+        yield {member: piece}, {"logprobs": {"content": None, "refusal": None} | {member: told}}
+
+
+def _audio_pieces(
+    reply: Reply, spoken: Media, context: Context, profile: Profile
+) -> Iterator[dict[str, Any]]:
+    """The id, then words and sound in turn, each piece of it base64 of its own, then when it expires."""
+    yield {"id": make_id(profile["ids"]["audio"], context.ids), "transcript": ""}
+    data, words = spoken.data or b"", context.split(reply.text)
+    # Whole samples of two bytes in each.
+    size = max(2, -(-len(data) // max(1, len(words))) // 2 * 2)
+    sounds = [encoded(data[start : start + size]) for start in range(0, len(data), size)]
+    for piece, sound in itertools.zip_longest(words, sounds):
+        if piece is not None:
+            yield {"transcript": piece}
+        if sound is not None:
+            yield {"data": sound}
+    yield {"expires_at": int(context.now) + profile["audio"]["seconds"]}
 
 
 def _padded(chunk: dict[str, Any], padding: JSON | None, context: Context) -> dict[str, Any]:
@@ -582,13 +785,17 @@ def _gathered(deltas: Sequence[JSON]) -> tuple[Part, ...]:
     content = [part for delta in deltas for part in read_content(delta.get("content"))]
     trace = "".join(_trace(delta) for delta in deltas)
     trace += "".join(part.text for part in content if isinstance(part, Reasoning))
-    text = "".join(part.text for part in content if isinstance(part, Text))
+    audio = [mapping(delta.get("audio")) for delta in deltas]
+    said = "".join(word(each.get("transcript")) or "" for each in audio)
+    sound = b"".join(decoded(each.get("data")) or b"" for each in audio)
+    text = "".join(part.text for part in content if isinstance(part, Text)) + said
     refusal = "".join(word(delta.get("refusal")) or "" for delta in deltas)
     refusal += "".join(part.text for part in content if isinstance(part, Refusal))
     return (
         *([Reasoning(trace)] if trace else []),
         *([Text(text)] if text else []),
         *([Refusal(refusal)] if refusal else []),
+        *([Media("audio", None, sound)] if sound else []),
         *_calls(deltas),
     )
 
@@ -677,18 +884,28 @@ def write_usage(usage: Usage, asked: str, answered: str, details: Mapping[str, J
 
     `asked` and `answered` begin the names of the counts: prompt and completion, or input and output.
     """
-    counts = {
-        "cached_tokens": usage.cache_read,
-        "cache_write_tokens": usage.cache_write,
-        "reasoning_tokens": usage.reasoning,
-    }
     prompt = usage.input + usage.cache_read + usage.cache_write
+    counts = {
+        f"{asked}_tokens_details": {
+            "cached_tokens": usage.cache_read,
+            "cache_write_tokens": usage.cache_write,
+            "audio_tokens": usage.heard,
+            "text_tokens": prompt - usage.heard,
+        },
+        f"{answered}_tokens_details": {
+            "reasoning_tokens": usage.reasoning,
+            "audio_tokens": usage.audio,
+            "text_tokens": usage.output - usage.audio - usage.reasoning,
+            "accepted_prediction_tokens": usage.accepted,
+            "rejected_prediction_tokens": usage.rejected,
+        },
+    }
     return {
         f"{asked}_tokens": prompt,
         f"{answered}_tokens": usage.output,
         "total_tokens": prompt + usage.output,
         **{
-            member: {name: counts.get(name, zero) for name, zero in zeros.items()}
+            member: {name: counts.get(member, {}).get(name, zero) for name, zero in zeros.items()}
             for member, zeros in details.items()
         },
     }
@@ -704,7 +921,17 @@ def read_usage(usage: Any, asked: str, answered: str) -> Usage | None:
     after = mapping(found.get(f"{answered}_tokens_details"))
     cached, kept = whole(before.get("cached_tokens")) or 0, whole(before.get("cache_write_tokens")) or 0
     fresh = max(0, (prompt or 0) - cached - kept)
-    return Usage(fresh, output or 0, whole(after.get("reasoning_tokens")) or 0, cached, kept)
+    return Usage(
+        fresh,
+        output or 0,
+        whole(after.get("reasoning_tokens")) or 0,
+        cached,
+        kept,
+        whole(before.get("audio_tokens")) or 0,
+        whole(after.get("audio_tokens")) or 0,
+        whole(after.get("accepted_prediction_tokens")) or 0,
+        whole(after.get("rejected_prediction_tokens")) or 0,
+    )
 
 
 def arguments_text(arguments: Any) -> str:
