@@ -127,6 +127,18 @@ examples:
 
 exit codes: 0 written, 2 usage
 """
+EXPORT_ENDS = """The document is OpenAPI 3.1 with JSON Schema 2020-12, made from the contracts: paths, parameters, bodies,
+answers and refusals by status, credentials, worked examples. A streamed answer is the schema of one event. Without
+--provider it is the whole mock at http://127.0.0.1:4010, each provider under its prefix.
+
+examples:
+  conformance export openapi --provider openai -o openai.json
+  conformance export openapi --provider bedrock-mantle -o mantle.yaml      YAML, by its name
+  conformance export openapi --specs my-specs/ --provider my-vllm          a provider of your own
+  conformance export openapi -o mock.json && schemathesis run mock.json --url http://127.0.0.1:4010
+
+exit codes: 0 written, 2 usage
+"""
 MUTANTS_ENDS = """A rule that survives proves nothing: its check finds no fault in an answer that breaks it. Rules that fall
 with another are compared with what the file lists under `also`.
 
@@ -366,6 +378,27 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", metavar="DIR", help="the folder, empty or not there yet (default: NAME-specs)"
     )
     new.set_defaults(command=_new)
+
+    export = commands.add_parser(
+        "export",
+        help="write the contracts in another format: OpenAPI",
+        description="Writes what the contracts say in a format that other tools read.",
+        epilog=EXPORT_ENDS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    export.add_argument("format", choices=["openapi"], help="OpenAPI 3.1")
+    export.add_argument(
+        "--provider",
+        metavar="NAME",
+        help="one provider at its own address (default: all, as the mock serves them)",
+    )
+    export.add_argument(
+        "-o", "--output", metavar="FILE", help="where to (default: standard output); YAML if it is called so"
+    )
+    export.add_argument(
+        "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"
+    )
+    export.set_defaults(command=_export)
 
     mutants = commands.add_parser(
         "mutants",
@@ -646,6 +679,21 @@ def _new(arguments: argparse.Namespace) -> int:
     for path in made:
         print(path)
     print(f"next: conformance lint {folder}; conformance run --specs {folder} --provider {arguments.name}")
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from conformance.openapi import document, written
+    from conformance.target import UsageError
+
+    text = written(document(specs_of(arguments.specs), arguments.provider), arguments.output or "")
+    if arguments.output is None:
+        print(text, end="")
+        return 0
+    try:
+        Path(arguments.output).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--output: expected a file that can be written, got {error}") from error
     return 0
 
 
