@@ -257,7 +257,8 @@ class Contract:
         for key, value in self.said.get("errors", {}).items():
             if value is None:
                 inherited.pop(key, None)
-        return {**inherited, **_failures(own)}
+        said = self.provider.said["errors"] if self.provider else {}
+        return {**inherited, **_failures({key: {**said.get(key, {}), **value} for key, value in own.items()})}
 
     @cached_property
     def rules(self) -> Mapping[str, Rule]:
@@ -319,8 +320,13 @@ class Contract:
 
     @cached_property
     def probes(self) -> Mapping[str, Mapping[str, Any]]:
-        """The probes by name; the first one is the plainest."""
-        return {key: value for key, value in self.said.get("probes", {}).items() if value is not None}
+        """The probes by name; the first one is the plainest. A step that asks `./name` asks that of this provider."""
+        home = "." if self.provider is None else self.provider.id
+        return {
+            key: {**value, "steps": {name: _at_home(step, home) for name, step in value["steps"].items()}}
+            for key, value in self.said.get("probes", {}).items()
+            if value is not None
+        }
 
     @cached_property
     def exchanges(self) -> Mapping[str, Mapping[str, Any]]:
@@ -809,6 +815,12 @@ def fill(template: Any, values: Mapping[str, Any]) -> Any:
     if isinstance(template, list):
         return [fill(value, values) for value in template]
     return template
+
+
+def _at_home(step: Mapping[str, Any], provider: str) -> Mapping[str, Any]:
+    if not step.get("contract", "").startswith("./"):
+        return step
+    return {**step, "contract": provider + step["contract"].removeprefix(".")}
 
 
 def _path_pattern(template: str) -> re.Pattern[str]:

@@ -33,6 +33,14 @@ def encode(contract: Contract, events: Iterable[Event]) -> Iterator[bytes]:
         yield sse.encode(sse.Message(framing["done"]), event_line="none")
 
 
+def commented(contract: Contract, pieces: Sequence[bytes], number: int) -> list[bytes]:
+    """The pieces of a stream, with so many comments before each of them."""
+    if not number:
+        return list(pieces)
+    comments = [sse.comment(contract.response["comment"])] * number
+    return [each for piece in pieces for each in (*comments, piece)]
+
+
 def encode_event(contract: Contract, event: Event, kind: str = "event") -> bytes:
     """One event's bytes; `kind` is `event`, `exception` or `error` (the latter two in event streams only)."""
     framing = contract.response["framing"]

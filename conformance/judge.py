@@ -280,7 +280,7 @@ def judge_request(
         found += contract.request_shape.mismatches(body)
     if not found:
         found += [
-            Mismatch(at, "something else beside it", next((value for _, value in select(body, at)), ABSENT), name)
+            Mismatch(at, "something else beside it", [*select(body, at), (at, ABSENT)][0][1], name)
             for name, at, shape in contract.forbidden
             if shape.fits(body)
         ]

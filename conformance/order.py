@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 _TOKEN = re.compile(r"\s*([()|?*+]|[A-Za-z_][\w.:\[\]-]*)")
 END = "the end"
@@ -109,8 +109,8 @@ class Order:
     ) -> Iterator[tuple[int, str, str]]:
         """Where the stream leaves the order: (index, what could come, what came). At most one.
 
-        An event of `may_end_with` may come anywhere, as the last one; then the rest of the
-        order is not asked for. An event without a name is never in order.
+        An event of `may_end_with` may come anywhere, as the last one or before one that ends every stream in which
+        it stands; then the rest of the order is not asked for. An event without a name is never in order.
         """
         states = self._closure({self._start})
         for index, name in enumerate(names):
@@ -121,8 +121,9 @@ class Order:
                 if edge is not None and edge == name
             }
             if name in may_end_with and (index == len(names) - 1 or not targets):
-                if index != len(names) - 1:
-                    yield index + 1, END, str(names[index + 1])
+                rest = names[index + 1 :]
+                if rest and not (len(rest) == 1 and rest[0] in self._last):
+                    yield index + 1, END, str(rest[0])
                 return
             if not targets:
                 yield index, self._next(states), str(name)
@@ -130,6 +131,18 @@ class Order:
             states = self._closure(targets)
         if self._end not in states:
             yield len(names), self._next(states), END
+
+    @cached_property
+    def _last(self) -> set[str]:
+        """The names of events after which nothing can come."""
+        can = {True: set[str](), False: set[str]()}
+        for edges in self._edges:
+            for name, target in edges:
+                if name is not None:
+                    after = self._closure({target})
+                    more = any(edge is not None for state in after for edge, _ in self._edges[state])
+                    can[self._end in after and not more].add(name)
+        return can[True] - can[False]
 
     def _next(self, states: set[int]) -> str:
         possible = sorted({edge for state in states for edge, _ in self._edges[state] if edge is not None})

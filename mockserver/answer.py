@@ -29,15 +29,15 @@ from conformance.breakage import (
     with_headers,
     without,
 )
-from conformance.contract import Contract, Failure, fill
+from conformance.contract import Contract, Failure, fill, merge
 from conformance.dialects import Context, Guard, dialect
 from conformance.exchange import Event, Headers, Request, Response
-from conformance.framing import dump, encode, encode_event, named
-from conformance.select import change
+from conformance.framing import commented, dump, encode, encode_event, named
+from conformance.select import change, select
 from conformance.shapes import brief
 from conformance.values import Reply, Usage
-from mockserver import keeping, tokens
-from mockserver.auth import TIMESTAMP, Refused, authenticate
+from mockserver import keeping, rates, tokens
+from mockserver.auth import TIMESTAMP, Refused, authenticate, starred
 from mockserver.checks import CHECKS, Asking, Refusal
 from mockserver.effects import (
     Answer,
@@ -186,6 +186,7 @@ class _Answering(Asking):
             refusal = yield from CHECKS[name](self)
             if refusal is not None:
                 return refusal
+            self.passed.add(name)
         return None
 
     # Answers
@@ -251,8 +252,10 @@ class _Answering(Asking):
     def _unfit(self, step: Step) -> str | None:
         """Why the step cannot be an answer of this contract, None if it can."""
         contract = self._contract
-        if step.after_events is not None and not contract.streams:
+        if (step.after_events is not None or step.comments) and not contract.streams:
             return f"{contract.id} is no stream"
+        if step.comments and "comment" not in contract.response:
+            return f"a stream of {contract.id} has no comments"
         if step.fail is None:
             is_answer = contract.dialect is not None and "does" not in contract.response
             return None if is_answer else f"{contract.id} is no answer of a model"
@@ -296,6 +299,9 @@ class _Answering(Asking):
             "expected": "an array",
             "got": "something else",
             "modality": "image",
+            **_MISSHAPEN,
+            **rates.state(limit, SCRIPTED_WAIT, 0.0),
+            **rates.waiting(SCRIPTED_WAIT),
         }
 
     def _asks(self, exchange: Mapping[str, Any]) -> bool:
@@ -637,6 +643,8 @@ class _Answering(Asking):
         values = self._values({**more, "content_type": content_type or ""})
         said = dict(self.provider.said.get("send", {}))
         if self.contract is not None:
+            if self.passed >= _KNOWN & set(self.contract.checks):
+                said |= self.provider.said.get("send_known", {})
             said = {**said, **self.contract.response.get("send", {})}
         headers = [("Content-Type", content_type)] if content_type else []
         headers += [(name, str(fill(value, values))) for name, value in said.items() if value is not None]
@@ -692,6 +700,9 @@ class _Answering(Asking):
 
     def _fail(self, failure: Failure, details: Mapping[str, Any], condition: str, says: str) -> Answer:
         values = self._values(details)
+        if self.contract is not None:
+            # In the text only: no journal and no header shows any of a key.
+            values["key"] = starred(self.contract.auth, self.request, self.body)
         body = fill(failure.body, values)
         headers = self._headers("application/json" if not isinstance(body, str) else "text/plain", {})
         if self.contract is not None:
@@ -731,10 +742,20 @@ class _Answering(Asking):
         yield Head(501, (*headers, (ERROR, _ascii(text)), *readable(self.request)), len(body))
         yield Send(body)
 
-    def _failure_in_stream(self, contract: Contract, said: Mapping[str, Any]) -> list[bytes]:
-        data = fill(said["data"], self._values({}))
-        event = encode_event(contract, named(contract, said.get("name"), data), said.get("kind", "event"))
-        return [event, *(encode(contract, ()) if said.get("done") else ())]
+    def _failure_in_stream(
+        self, contract: Contract, said: Mapping[str, Any], before: Sequence[Event]
+    ) -> list[bytes]:
+        found = []
+        for number, each in enumerate((said, said.get("then")), len(before)):
+            if each is None:
+                continue
+            data = fill(each["data"], self._values({"number": number}))
+            if "over" in each and before:
+                begun = select(before[0].data, each["over"])
+                data = change(data, each["over"], lambda own, begun=begun: merge(begun[0][1], own))[0]
+            event = named(contract, each.get("name"), data)
+            found.append(encode_event(contract, event, said.get("kind", "event")))
+        return [*found, *(encode(contract, ()) if said.get("done") else ())]
 
     def _preflight(self) -> Answer:
         """What a browser asks before it asks; the journal has the request that follows."""
@@ -808,10 +829,14 @@ class _Answering(Asking):
         if response.events is not None and contract is not None:
             pieces = list(encode(contract, response.events))
             if step is not None and step.after_events is not None:
+                before = response.events[: step.after_events]
                 pieces = pieces[: step.after_events]
                 if failure is None or failure.in_stream is None:
-                    return pieces, "cut"
-                return [*pieces, *self._failure_in_stream(contract, failure.in_stream)], None
+                    return commented(contract, pieces, step.comments), "cut"
+                pieces += self._failure_in_stream(contract, failure.in_stream, before)
+                return commented(contract, pieces, step.comments), None
+            if step is not None:
+                pieces = commented(contract, pieces, step.comments)
         elif isinstance(response.body, str) and not (response.header("content-type") or "").startswith(
             "application/json"
         ):
@@ -830,6 +855,28 @@ class _Answering(Asking):
             self.unbroken = str(error)
             return pieces, None
 
+
+SCRIPTED_WAIT = 1.0
+"""Seconds after which a limit that a script runs into lets the next request through."""
+
+_MISSHAPEN = {
+    "param": "messages",
+    "parent": "messages",
+    "options": "'this' and 'that'",
+    "wanted": "an array",
+    "came": "a string",
+    "size": 1,
+    "index": 0,
+    "ids": "call_0",
+    "name": "tool",
+    "context": "()",
+    "missing": "member",
+    "cap": "max_tokens",
+}
+"""What stands in the texts of errors that a script asks for, of a fault that the request does not have."""
+
+_KNOWN = frozenset({"auth", "model"})
+"""Checks after which it is known who asks for what."""
 
 _BODILY = ("broken-schema", "unknown-tool", "missing-model", "tool-ids-mismatch", "tier-not-offered")
 """Conditions about the body: answered like one of a wrong shape where a provider has no error of their own."""

@@ -4,6 +4,7 @@ A provider's `auth` section names the schemes it takes, tried in the file's orde
 
     bearer:
       places: [header:authorization-bearer]     # where the key may stand, first hit wins
+      shown: {first: 8, last: 4}                # what errors show of a refused key; may be missing
       prefixes: [ABSK, bedrock-api-key-]        # null: a key of any form
       short_term:                               # null: none; a key that holds a presigned URL
         prefix: bedrock-api-key-
@@ -128,6 +129,20 @@ def authenticate(
         if verdict is not None:
             return verdict
     return Refused("missing-credentials")
+
+
+def starred(schemes: Mapping[str, Mapping[str, Any]], request: Request, body: Any) -> str:
+    """The bearer key of `request` as its provider shows it in an error, the middle starred out; "" without one.
+
+    Only a provider whose `auth` says how much of both ends is `shown` does so.
+    """
+    rules = schemes.get("bearer", {})
+    if "shown" not in rules:
+        return ""
+    key = _find(rules["places"], request, body) or ""
+    first, last = rules["shown"]["first"], rules["shown"]["last"]
+    hidden = len(key) - first - last
+    return key if hidden <= 0 else key[:first] + "*" * hidden + key[len(key) - last :]
 
 
 def _bearer(

@@ -81,6 +81,8 @@ class Asking:
         self.guarding: Guarding | None = None
         self.entered: list[tuple[str, int]] = []
         self.reserved: tuple[str, float, float] | None = None
+        self.passed: set[str] = set()
+        """The checks that found nothing wrong."""
         self.rates: dict[str, Mapping[str, str]] = {}
         """Headers that say what is left of each quota that was looked at."""
         self.cap_left: int | None = None
@@ -405,7 +407,7 @@ class Asking:
     def _cap_member(self, cap: int) -> str:
         """The member of the body that caps the output at `cap`."""
         named = [name for name, value in self.body.items() if value == cap and name.startswith("max_")]
-        return named[0] if named else self._contract.profile.get("cap", "max_tokens")
+        return named[0] if named else str(self._contract.profile.get("cap", "max_tokens"))
 
     def context(self) -> Check:
         yield from ()

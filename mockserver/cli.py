@@ -367,8 +367,8 @@ def _mock_options(parser: argparse.ArgumentParser, port: int, tls_port: int, sta
         action="append",
         default=[],
         metavar="ID=LIMIT",
-        help="another limit than the provider's, e.g. requests_per_minute=3, or funds_usd_cents=0.5: what each Puter "
-        "account has to spend; may be given again",
+        help="another limit for every provider that has this quota, e.g. requests_per_minute=3, or "
+        "funds_usd_cents=0.5: what each Puter account has to spend; may be given again",
     )
     from mockserver.environment import installed
 
@@ -391,6 +391,7 @@ def _state_dir(parser: argparse.ArgumentParser, default: Path | None) -> None:
 
 def _members(asked: argparse.Namespace) -> dict[str, Any]:
     from conformance.contract import load
+    from mockserver.quota import refuse_unknown
 
     names = ("host", "port", "tls_port", "state_dir", "auth", "reality", "seed", "puter_js", "openai_profile")
     specs = load(asked.specs)
@@ -404,6 +405,10 @@ def _members(asked: argparse.Namespace) -> dict[str, Any]:
             find_profile(specs, asked.openai_profile)
         except UnknownProfile as error:
             raise WrongUsage(f"--openai-profile: {error}") from error
+    try:
+        refuse_unknown(specs, dict(asked.limits))
+    except ValueError as error:
+        raise WrongUsage(f"--quota: {error}") from error
     members = {name: getattr(asked, name) for name in names}
     return members | {"specs": specs, "broken": [*asked.rules, *asked.broken], "limits": dict(asked.limits)}
 

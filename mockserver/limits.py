@@ -45,7 +45,7 @@ def _beyond(
 ) -> tuple[str, dict[str, Any]] | None:
     unknown = _unknown_format(media, limit)
     if unknown is not None:
-        return "media-format", _said(", ".join(limit["formats"]), unknown)
+        return "media-unsupported", _said(", ".join(limit["formats"]), unknown)
     if media.url is not None:
         host = urlsplit(media.url).hostname or ""
         if "unreachable" in limit and re.search(limit["unreachable"], host):

@@ -1,12 +1,12 @@
 """How an error names what is wrong with a body, and what it says of that.
 
-    param     messages[0].content[1].type, as OpenAI writes a place; None for the body itself
-    parent    the same of what holds it: messages[0].content[1]
-    options   'auto', 'default', and 'flex': the words that are taken
-    wanted    a string; one of a string or array: the types that are taken, in the provider's words
-    came      an integer: the type that came
-    limit     the number that was demanded
-    size      how much came instead: characters, items or members
+param     messages[0].content[1].type, as OpenAI writes a place; None for the body itself
+parent    the same of what holds it: messages[0].content[1]
+options   'auto', 'default', and 'flex': the words that are taken
+wanted    a string; one of a string or array: the types that are taken, in the provider's words
+came      an integer: the type that came
+limit     the number that was demanded
+size      how much came instead: characters, items or members
 """
 
 from __future__ import annotations

@@ -265,10 +265,12 @@ class MockProvider:
         tool_calls: Sequence[Mapping[str, Any]] = (),
         finish: str | None = None,
         reasoning: str = "",
+        comments: int = 0,
     ) -> None:
         """The next answer: this text, these calls (`{"name": ..., "arguments": {...}}`), in every API's own form.
 
-        `reasoning` comes before them, where the API shows any.
+        `reasoning` comes before them, where the API shows any. With `comments` a stream of server-sent events has
+        so many comment lines before each event, as one that is slow is kept alive.
         """
         parts: list[Part] = [Reasoning(reasoning)] if reasoning else []
         parts += [Text(text)] if text else []
@@ -280,7 +282,7 @@ class MockProvider:
                 )
             parts.append(ToolCall(call.get("id", ""), call["name"], call.get("arguments", {})))
         reason: Any = finish or ("tool_calls" if tool_calls else "stop")
-        self._add(Step(reply=Reply(tuple(parts), reason)))
+        self._add(Step(reply=Reply(tuple(parts), reason), comments=comments))
 
     def fail(self, error: str, *, times: int = 1, after_events: int | None = None) -> None:
         """The next `times` answers: the error of this contract name, as each API tells it.

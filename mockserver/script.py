@@ -12,12 +12,14 @@ class Step:
     """One scripted answer: a reply, an error by its contract name, or an answer that is cut.
 
     `after_events` lets the simulated model begin a stream, of which so many events arrive: then
-    the error comes, or without `fail` the connection ends.
+    the error comes, or without `fail` the connection ends. Before each event of a stream come so
+    many `comments`, which readers skip: by such a slow answer is kept alive.
     """
 
     reply: Reply | None = None
     fail: str | None = None
     after_events: int | None = None
+    comments: int = 0
 
     def counted(self, turn: Turn) -> Reply:
         """The scripted reply with the tokens it would have cost."""
@@ -46,5 +48,7 @@ class Step:
         if self.reply is not None:
             calls = [call.name for call in self.reply.tool_calls]
             text = "".join(part.text for part in self.reply.parts if isinstance(part, Text))
-            return f"reply({text!r}{f', tool_calls={calls}' if calls else ''})"
+            more = f", tool_calls={calls}" if calls else ""
+            more += f", comments={self.comments}" if self.comments else ""
+            return f"reply({text!r}{more})"
         return f"cut(after_events={self.after_events})"

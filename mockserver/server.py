@@ -339,9 +339,13 @@ class Outgoing(ABC):
             raise RuntimeError(f"the body is {self._left} bytes shorter than its head says")
         await self._end()
 
+    def _framed(self, piece: bytes) -> bytes:
+        """One piece of the body as it is written."""
+        return piece
+
     def _take(self) -> bytes:
         """The bytes that are not yet written; they count as written then."""
-        body = b"".join(self._pieces)
+        body = b"".join(map(self._framed, self._pieces))
         self._pieces, self.size = [], 0
         return body
 
@@ -422,10 +426,12 @@ class _Http1Outgoing(Outgoing):
         self._wrote = True
         await converse(self._request, conversation, state, pause)
 
+    def _framed(self, piece: bytes) -> bytes:
+        # A chunk for each piece: a reader that takes chunks for events gets every event whole.
+        return b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece
+
     def _write(self, end: bytes) -> None:
         body = self._take()
-        if body and self._chunked:
-            body = b"%x\r\n%b\r\n" % (len(body), body)
         data = (self._head or b"") + body + end
         self._head = None
         if not data:
