@@ -443,6 +443,21 @@ class Card:
         """The model's id there. Raises KeyError where it is not sold."""
         return self.ids[provider.models_of]
 
+    def asked_as(self, provider: Provider) -> str | None:
+        """The id to ask the model with there: its own, or that of an inference profile where it is behind one.
+
+        None where no profile of the provider's default region holds it.
+        """
+        bare = self.id_at(provider)
+        if "profiles" not in provider.said or self.value("on_demand") is not False:
+            return bare
+        home = provider.said["region"]["default"]
+        for name in self.value("cross_region") or ():
+            within = provider.said["profiles"][name]["regions"]
+            if within is None or home in within:
+                return str(fill(provider.said["profile_id"], {"profile": name, "id": bare}))
+        return None
+
     @property
     def claims(self) -> Mapping[str, Any]:
         return self.said["claims"]  # type: ignore[no-any-return]

@@ -122,10 +122,9 @@ def _cards(specs: Specs, target: Target) -> Iterator[Target]:
             card.seller == target.provider.seller
             and target.provider.models_of in card.ids
             and card is not target.card
-            # An id that is taken only as part of an inference profile's is none to ask with.
-            and not ("profiles" in target.provider.said and card.value("on_demand") is False)
+            and (name := card.asked_as(target.provider)) is not None
         ):
-            yield replace(target, model=card.id_at(target.provider), card=card)
+            yield replace(target, model=name, card=card)
 
 
 def _break_all(

@@ -7,6 +7,7 @@ What differs between them stands in the contract's profile:
     finish            neutral finish -> finish_reason of a plain answer
     finish_in_stream  the same for streams
     reasoning         member that holds the model's trace in messages and deltas; null: not sent
+    reasoning_tags    what stands before and after a trace at the head of the text; missing: none stands there
     no_content        `content` of an answer without words: null or ""
     cap               member by which a request caps the output
     ignored           request members that the endpoint takes and does not look at
@@ -426,6 +427,7 @@ def _read_stop(stop: Any) -> tuple[str, ...]:
 
 def render(body: JSON, replies: Sequence[Reply], context: Context, profile: Profile) -> dict[str, Any]:
     """The plain answer: one choice for each reply."""
+    replies = [_tagged(reply, profile) for reply in replies]
     asked = _asked(body)
     answer = {
         **_head("answer", context, profile),
@@ -443,7 +445,7 @@ def parse(answer: Any, profile: Profile) -> list[Reply]:
     usage = read_usage(mapping(answer).get("usage"), "prompt", "completion")
     return [
         Reply(
-            _gathered([mapping(choice.get("message"))]),
+            _untagged(_gathered([mapping(choice.get("message"))]), profile),
             _neutral_finish(choice.get("finish_reason"), profile["finish"], profile),
             usage if position == 0 else None,
             citations=_citations([mapping(choice.get("message"))]),
@@ -641,6 +643,7 @@ def _usage(replies: Sequence[Reply], profile: Profile) -> dict[str, Any]:
 
 def stream(body: JSON, replies: Sequence[Reply], context: Context, profile: Profile) -> Iterator[Event]:
     """The same answer as chunks; those of several choices take turns."""
+    replies = [_tagged(reply, profile) for reply in replies]
     form, options = profile["stream"], mapping(body.get("stream_options"))
     head, usage = _head("chunk", context, profile), _usage(replies, profile)
     alone = bool(options.get("include_usage")) and not form["usage_in_finish"]
@@ -672,7 +675,7 @@ def fold(events: Iterable[Event], profile: Profile) -> list[Reply]:
     words = profile["finish_in_stream"]
     return [
         Reply(
-            _gathered(deltas[index]),
+            _untagged(_gathered(deltas[index]), profile),
             _neutral_finish(finishes[index], words, profile),
             None if position else usage,
             citations=_citations(deltas[index]),
@@ -798,6 +801,24 @@ def _gathered(deltas: Sequence[JSON]) -> tuple[Part, ...]:
         *([Media("audio", None, sound)] if sound else []),
         *_calls(deltas),
     )
+
+
+def _tagged(reply: Reply, profile: Profile) -> Reply:
+    """The reply with its trace at the head of its text, where it is sent so."""
+    tags, trace = profile.get("reasoning_tags"), _joined(reply, Reasoning)
+    if tags is None or not trace:
+        return reply
+    rest = (part for part in reply.parts if not isinstance(part, Reasoning))
+    return replace(reply, parts=(Text(f"{tags[0]}{trace}{tags[1]}"), *rest))
+
+
+def _untagged(parts: tuple[Part, ...], profile: Profile) -> tuple[Part, ...]:
+    """The parts with the trace at the head of the text as one of its own."""
+    tags, first = profile.get("reasoning_tags"), next(iter(parts), None)
+    if tags is None or not isinstance(first, Text) or not first.text.startswith(tags[0]):
+        return parts
+    trace, _, text = first.text.removeprefix(tags[0]).partition(tags[1])
+    return (Reasoning(trace), *([Text(text)] if text else []), *parts[1:])
 
 
 def _trace(message: JSON) -> str:
