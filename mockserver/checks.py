@@ -224,10 +224,11 @@ class Asking:
             self.model = self.parameters.get(where["path"])
         else:
             found = select(self.body, where["body"])
-            if found and found[0][1] is not None and not isinstance(found[0][1], str):
+            named = found[0][1] if found else None
+            if not isinstance(self.body, Mapping) or not isinstance(named, str | None):
                 # What is no name at all is a matter of the shape, wherever that is checked.
                 return None
-            self.model = found[0][1] if found else None
+            self.model = named
         self.model = self.model or self.provider.said.get("unnamed_model")
         if not self.model:
             return Refusal("missing-model", {"member": parts(where.get("body", "/model"))[-1]})
@@ -490,12 +491,13 @@ class Asking:
 
     def _amount(self, quota: Counted) -> float:
         """What this request takes of a quota."""
-        if quota.counts != "tokens":
+        if quota.counts != "tokens" or not isinstance(self.body, Mapping):
             return 1.0
         turn = self._read_turn()
         prompt = tokens.count(turn)
         if quota.said.get("takes") == "larger":
-            return max(prompt, turn.max_tokens or 0)
+            caps = [each for each in (turn.max_tokens, self._max_output()) if each is not None]
+            return max(prompt, min(caps) if turn.max_tokens is not None else 0)
         return prompt + (turn.max_tokens or self._max_output() or 0)
 
     def _counted(self) -> Generator[Any, Any, list[Counted]]:
