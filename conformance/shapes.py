@@ -63,7 +63,8 @@ class Shape:
         import jsonschema_rs
 
         document = {"$schema": DRAFT, **schema} if isinstance(schema, dict) else schema
-        self._validator = jsonschema_rs.Draft202012Validator(document, retriever=retriever)
+        # Its texts are never shown, and would each hold the value they are about.
+        self._validator = jsonschema_rs.Draft202012Validator(document, retriever=retriever, mask="…")
 
     def fits(self, value: Any) -> bool:
         """True if `value` has this shape."""
