@@ -108,6 +108,27 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class HostedTool:
+    """A tool on offer that the provider itself runs.
+
+    `kind` is web_search, file_search, code_interpreter, image_generation or mcp; `said` is the tool as it was
+    asked for; `forced` means that it has to be used.
+    """
+
+    kind: str
+    said: Mapping[str, Any]
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HostedCall:
+    """What a hosted tool did: the type of the output item that tells of it, and that item's own members."""
+
+    item: str
+    said: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class ToolChoice:
     """`auto`, `any` (some tool must be called), `none`, or `named` with `name`."""
 
@@ -154,6 +175,8 @@ class Turn:
     """Whether the model is to look things up and to say where."""
     verbosity: str | None = None
     """How long the answer is to be: `low`, `medium` or `high`."""
+    hosted: tuple[HostedTool, ...] = ()
+    """Tools that the provider itself runs."""
     extras: Mapping[str, Any] = field(default_factory=dict)
     """What only one dialect knows and needs again, by its name on that wire."""
 
@@ -198,6 +221,8 @@ class Reply:
     usage: Usage | None = None
     stop_sequence: str | None = None
     citations: tuple[Citation, ...] = ()
+    hosted: tuple[HostedCall, ...] = ()
+    """What tools of the provider did before the answer was given."""
 
     @property
     def text(self) -> str:

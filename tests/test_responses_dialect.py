@@ -43,8 +43,19 @@ mantle:
     message: {prefix: msg_, length: 32, alphabet: &hex 0123456789abcdef}
     reasoning: {prefix: rs_, length: 32, alphabet: *hex}
     function_call: {prefix: fc_, length: 32, alphabet: *hex}
+    custom_tool_call: {prefix: ctc_, length: 32, alphabet: *hex}
     call: {prefix: call_, length: 16, alphabet: *hex}
   object: response
+  seconds: integer
+  without: []
+  if_said: []
+  plain: {}
+  summary: always
+  sealed: null
+  renamed: {}
+  placed: []
+  phases: null
+  hosted: {tools: {}, items: {}}
   members: &members
     background: false
     completed_at: null
@@ -85,6 +96,8 @@ mantle:
   echo:
     tool: &tool {description: null, parameters: null, strict: true}
     format: {description: null}
+    others: {}
+    strict_schemas: false
   usage_details: &details
     input_tokens_details: {cached_tokens: 0, cache_write_tokens: 0}
     output_tokens_details: {reasoning_tokens: 0}
@@ -95,6 +108,11 @@ mantle:
     first_number: 0
     in_progress: true
     tier: auto
+    settled_tier: null
+    members: {}
+    without: []
+    begun_without: []
+    empty_part: {}
     text: {logprobs: []}
     reasoning_event: reasoning_text
     reasoning_part: reasoning_part
@@ -105,8 +123,19 @@ openai:
     message: {prefix: msg_, length: 50, alphabet: *hex}
     reasoning: {prefix: rs_, length: 50, alphabet: *hex}
     function_call: {prefix: fc_, length: 50, alphabet: *hex}
+    custom_tool_call: {prefix: ctc_, length: 50, alphabet: *hex}
     call: {prefix: call_, length: 24, alphabet: *hex}
   object: response
+  seconds: integer
+  without: []
+  if_said: []
+  plain: {}
+  summary: always
+  sealed: null
+  renamed: {}
+  placed: []
+  phases: null
+  hosted: {tools: {}, items: {}}
   members: {<<: *members, billing: {payer: developer}}
   finish: {length: max_output_tokens, content_filter: content_filter}
   reasoning: summary
@@ -116,6 +145,8 @@ openai:
   echo:
     tool: *tool
     format: {description: null}
+    others: {}
+    strict_schemas: false
   usage_details: *details
   tier: *tier
   ignored: []
@@ -124,6 +155,11 @@ openai:
     first_number: 0
     in_progress: true
     tier: auto
+    settled_tier: null
+    members: {}
+    without: []
+    begun_without: []
+    empty_part: {}
     text: {logprobs: []}
     reasoning_event: reasoning_text
     reasoning_part: content_part
@@ -186,7 +222,10 @@ objects = st.dictionaries(st.text(max_size=8), values | st.lists(values, max_siz
 texts = st.builds(Text, words)
 refusals = st.builds(Refusal, words)
 traces = st.builds(Reasoning, words, st.none() | words)
-calls = st.builds(ToolCall, names, names, objects)
+calls = st.builds(ToolCall, names, names, objects) | st.builds(
+    ToolCall, names, names, st.text(), custom=st.just(True)
+)
+grammars = st.none() | st.just({"syntax": "regex", "definition": "[a-z]+"})
 images = st.builds(Media, st.just("image"), st.sampled_from(["png", "jpeg"]), st.binary()) | st.builds(
     Media,
     st.just("image"),
@@ -228,7 +267,10 @@ turns = st.builds(
     Turn,
     messages=conversations,
     model=st.none() | names,
-    tools=listed(st.builds(Tool, names, st.text(), objects, st.none() | st.booleans())).map(tuple),
+    tools=listed(
+        st.builds(Tool, names, st.text(), objects, st.none() | st.booleans())
+        | st.builds(Tool, names, st.text(), custom=st.just(True), grammar=grammars)
+    ).map(tuple),
     tool_choice=st.none()
     | st.builds(ToolChoice, st.sampled_from(["auto", "any", "none"]))
     | st.builds(ToolChoice, st.just("named"), names),
@@ -244,7 +286,8 @@ turns = st.builds(
     tier=st.none() | st.sampled_from(["auto", "flex"]),
     extras=st.just({})
     | st.just({"store": False, "previous_response_id": "resp_1", "metadata": {"a": "b"}})
-    | st.just({"text": {"verbosity": "low"}, "reasoning": {"summary": "auto"}, "include": []}),
+    | st.just({"text": {"more": "low"}, "reasoning": {"summary": "auto"}, "include": []}),
+    verbosity=st.none() | st.sampled_from(["low", "high"]),
 )
 replies = st.builds(
     lambda parts, cut, usage: Reply(

@@ -1,18 +1,35 @@
-"""The Responses API, as bedrock-mantle and OpenAI speak it.
+"""The Responses API, as OpenAI, bedrock-mantle and others speak it.
 
 What differs between them stands in the contract's profile:
 
-    ids            response, message, reasoning, function_call (the item), call: how an id is made
+    ids            response, call, and one for each type of item: how an id is made; calls whose alphabet
+                   is `counted` are numbered from 0 in every answer
     object         the word in `object`
+    seconds        integer or number: how times are written
     members        every member of the response object, with what it says when the request says nothing;
                    what the request says is echoed, objects are merged. The value of a member that the
                    answer itself decides (id, status, output, ..., output_text) is not looked at
+    without        of `members` those that are never sent
+    if_said        members that are there only where the request has them
+    plain          members that answers have which are no stream
     finish         neutral finish -> incomplete_details.reason; any other finish is `completed`
     reasoning      where the model's trace stands in its item: content or summary
+    summary        when a trace stands in a summary: always, or asked (`reasoning.summary`)
+    sealed         null, or what `encrypted_content` begins with where the request includes it
     with_status    types of output items that have a status
-    items          message, reasoning, function_call: members that such an item has besides
+    items          members that an item of a type has besides
+    renamed        members of an item of a type that have another name: {function_call: {id: item_id}}
+    placed         types of items that say their place in `output` as output_index
+    phases         null, or the `phase` of a message: `last` of the answer, or `before_calls` of tools
     text_part      members that an output_text part has besides
-    echo           tool, format: members that an echoed function tool or json_schema format has at least
+    echo           tool, format: members that an echoed function tool or json_schema format has at least;
+                   others: the same by the type of another tool; strict_schemas: whether the schema of a
+                   tool is echoed as strict mode makes it, where the request does not say `strict`
+    hosted         what the provider runs itself. tools: type -> web_search, file_search, code_interpreter,
+                   image_generation or mcp; items: by the type of the item that tells of it `stages` (the
+                   events it goes through), `streamed` (null, or a member whose words come one by one:
+                   member, event), `included` (members that come only with an `include`, and what stands
+                   there without: {member: {include, otherwise}})
     usage_details  detail objects of usage with the counts they hold
     ignored        request members that the endpoint takes, does not look at and does not echo
     tier           asked tier -> service_tier of the settled answer (`none`: nothing asked; others are echoed)
@@ -21,19 +38,26 @@ What differs between them stands in the contract's profile:
       first_number the sequence_number of the first event
       in_progress  whether response.in_progress follows response.created
       tier         service_tier of the first events when the request names none; null: as when settled
+      settled_tier the same of the last event; null: as in an answer that is no stream
+      members      values of members that streams have otherwise when the request says nothing
+      without      members that no event has; `begun_without`: only the last one has them
       text         members that output_text.delta and .done have besides
-      reasoning_event  the word in the names of the events of a trace in `content`: reasoning_text or reasoning
+      empty_part   members that an output_text part has besides when it is announced
+      reasoning_event  the name in the events of a raw trace: reasoning_text or reasoning
       reasoning_part  the events around a trace in `content`: content_part or reasoning_part; null: none
       obfuscation  null, or random text in deltas: low, high (length), alphabet
 
 A Reply keeps its order: texts and refusals that follow one another are one message item, each
-trace and each tool call is an item. An event's name is its `type`. `items` gives what a request
-continues from that names this answer as its previous one; keeping it is the caller's work.
+trace and each tool call is an item. What hosted tools did stands before the first words. An event's
+name is its `type`.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -68,7 +92,10 @@ from conformance.dialects.chat import (
 )
 from conformance.exchange import Event
 from conformance.values import (
+    Citation,
     Finish,
+    HostedCall,
+    HostedTool,
     Media,
     Message,
     OutputFormat,
@@ -121,9 +148,13 @@ DELTAS = {
 WORDLESS: Mapping[str, JSON] = {
     "message": {"content": []},
     "function_call": {"arguments": ""},
+    "custom_tool_call": {"input": ""},
     "reasoning": {"summary": []},
 }
 """What stands for the words in an item that is announced."""
+LOGPROBS = "message.output_text.logprobs"
+SEALED = "reasoning.encrypted_content"
+SENTENCE = re.compile(r"\S.*?(?:[.!?](?=\s|$)|$)", re.S)
 SETTLED = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -141,7 +172,7 @@ def read(body: JSON, profile: Profile) -> Turn:
     instructions = word(body.get("instructions"))
     first = [Message("system", (Text(instructions),))] if instructions else []
     return Turn(
-        messages=(*first, *_read_items(_input(body))),
+        messages=(*first, *_read_items(_input(body), profile)),
         model=word(body.get("model")),
         tools=tools,
         tool_choice=choice,
@@ -153,9 +184,12 @@ def read(body: JSON, profile: Profile) -> Turn:
         stream=bool(body.get("stream")),
         reasoning=word(effort.get("effort")),
         tier=word(body.get("service_tier")),
+        logprobs=_alternatives(body),
+        verbosity=word(output.get("verbosity")),
+        hosted=tuple(_hosted(body, profile)),
         extras={name: body[name] for name in EXTRAS if name in body}
         | _besides("reasoning", effort, "effort")
-        | _besides("text", output, "format"),
+        | _besides("text", output, "format", "verbosity"),
     )
 
 
@@ -167,15 +201,16 @@ def write(turn: Turn, profile: Profile) -> dict[str, Any]:
     instructions, messages = _instructions(turn.messages)
     effort = {} if turn.reasoning is None else {"effort": turn.reasoning}
     output = {} if turn.output is None else {"format": _write_output(turn.output)}
+    verbosity = {} if turn.verbosity is None else {"verbosity": turn.verbosity}
     said = {
         "model": turn.model,
         "instructions": instructions,
         "input": [item for message in messages for item in _write_message(message)],
         "tools": [_write_tool(tool) for tool in turn.tools] or None,
-        "tool_choice": _write_choice(turn.tool_choice),
+        "tool_choice": _write_choice(turn.tool_choice, turn.tools),
         "parallel_tool_calls": turn.parallel_tool_calls,
         "max_output_tokens": turn.max_tokens,
-        "text": {**mapping(turn.extras.get("text")), **output} or None,
+        "text": {**mapping(turn.extras.get("text")), **verbosity, **output} or None,
         "temperature": turn.temperature,
         "top_p": turn.top_p,
         "stream": turn.stream or None,
@@ -183,6 +218,9 @@ def write(turn: Turn, profile: Profile) -> dict[str, Any]:
         "service_tier": turn.tier,
     }
     extras = {name: value for name, value in turn.extras.items() if name in EXTRAS}
+    if turn.logprobs is not None:
+        include = dict.fromkeys([*sequence(extras.get("include")), LOGPROBS])
+        extras |= {"include": list(include)} | ({"top_logprobs": turn.logprobs} if turn.logprobs else {})
     return {name: value for name, value in said.items() if value is not None} | extras
 
 
@@ -203,18 +241,33 @@ def _input(body: JSON) -> Sequence[Any]:
     return [{"role": "user", "content": given}] if isinstance(given, str) else sequence(given)
 
 
-def _besides(name: str, given: JSON, read_already: str) -> dict[str, Any]:
-    rest = {member: value for member, value in given.items() if member != read_already}
+def _alternatives(body: JSON) -> int | None:
+    """How many alternatives are asked for at each token; None: nobody wants probabilities."""
+    included = LOGPROBS in sequence(body.get("include"))
+    return (whole(body.get("top_logprobs")) or 0) if included else None
+
+
+def _hosted(body: JSON, profile: Profile) -> Iterator[HostedTool]:
+    known, choice = profile["hosted"]["tools"], mapping(body.get("tool_choice"))
+    allowed = [mapping(tool).get("type") for tool in sequence(choice.get("tools"))]
+    for tool in map(mapping, sequence(body.get("tools"))):
+        kind = word(tool.get("type")) or ""
+        if kind in known and ("mode" not in choice or kind in allowed):
+            yield HostedTool(known[kind], tool, choice.get("type") == kind)
+
+
+def _besides(name: str, given: JSON, *read_already: str) -> dict[str, Any]:
+    rest = {member: value for member, value in given.items() if member not in read_already}
     return {name: rest} if rest else {}
 
 
-def _read_items(given: Iterable[Any]) -> list[Message]:
+def _read_items(given: Iterable[Any], profile: Profile) -> list[Message]:
     messages: list[Message] = []
     for item in map(mapping, given):
         role = _role(item)
         if role is None:
             continue
-        parts = _item_parts(item)
+        parts = _item_parts(item, profile)
         if messages and _continues(messages[-1], role, item):
             messages[-1] = replace(messages[-1], parts=(*messages[-1].parts, *parts))
         else:
@@ -242,21 +295,23 @@ def _continues(message: Message, role: Role, item: JSON) -> bool:
     return item.get("type", "message") != "message" or all(isinstance(p, Reasoning) for p in message.parts)
 
 
-def _item_parts(item: JSON) -> tuple[Part, ...]:
+def _item_parts(item: JSON, profile: Profile) -> tuple[Part, ...]:
     """What an item says, be it sent or answered."""
     match item.get("type", "message"):
         case "message":
             return read_content(item.get("content"))
         case "reasoning":
-            trace = Reasoning(
-                joined(item.get("content")) or joined(item.get("summary")),
-                word(item.get("encrypted_content")),
-            )
+            sealed = word(item.get("encrypted_content"))
+            said = joined(item.get("content")) or joined(item.get("summary"))
+            trace = Reasoning(_unsealed(sealed, profile) or said if sealed else said, sealed)
             return () if trace == Reasoning("") else (trace,)
-        case "function_call" | "custom_tool_call":
-            said = item.get("arguments", item.get("input"))
-            arguments = arguments_value(said) if isinstance(said, str) else said
-            return (ToolCall(word(item.get("call_id")) or "", word(item.get("name")) or "", arguments),)
+        case "function_call":
+            written, name = item.get("arguments"), word(item.get("name")) or ""
+            arguments = arguments_value(written) if isinstance(written, str) else written
+            return (ToolCall(word(item.get("call_id")) or "", name, arguments),)
+        case "custom_tool_call":
+            name, text = word(item.get("name")) or "", word(item.get("input")) or ""
+            return (ToolCall(word(item.get("call_id")) or "", name, text, custom=True),)
         case "function_call_output" | "custom_tool_call_output":
             content = read_content(item.get("output"))
             parts = tuple(part for part in content if isinstance(part, Text | Media))
@@ -285,6 +340,9 @@ def _write_message(message: Message) -> Iterator[dict[str, Any]]:
 
 def _write_item(part: Part) -> dict[str, Any]:
     match part:
+        case ToolCall(custom=True):
+            text = arguments_text(part.arguments)
+            return {"type": "custom_tool_call", "call_id": part.id, "name": part.name, "input": text}
         case ToolCall():
             arguments = arguments_text(part.arguments)
             return {"type": "function_call", "call_id": part.id, "name": part.name, "arguments": arguments}
@@ -302,7 +360,7 @@ def _kind(part: Part) -> str:
     """The type of the item in which a part stands."""
     match part:
         case ToolCall():
-            return "function_call"
+            return "custom_tool_call" if part.custom else "function_call"
         case ToolResult():
             return "function_call_output"
         case Reasoning():
@@ -342,15 +400,19 @@ def _write_part(part: Part, text: str) -> dict[str, Any]:
 
 def _write_tool(tool: Tool) -> dict[str, Any]:
     description = {"description": tool.description} if tool.description else {}
+    if tool.custom:
+        form = {} if tool.grammar is None else {"format": {"type": "grammar", **tool.grammar}}
+        return {"type": "custom", "name": tool.name, **description, **form}
     function = {"name": tool.name, **description, "parameters": dict(tool.schema), "strict": tool.strict}
     return {"type": "function", **function}
 
 
-def _write_choice(choice: ToolChoice | None) -> Any:
+def _write_choice(choice: ToolChoice | None, tools: Iterable[Tool]) -> Any:
     if choice is None:
         return None
     if choice.mode == "named":
-        return {"type": "function", "name": choice.name}
+        custom = any(tool.custom and tool.name == choice.name for tool in tools)
+        return {"type": "custom" if custom else "function", "name": choice.name}
     return "required" if choice.mode == "any" else choice.mode
 
 
@@ -370,7 +432,8 @@ def render(body: JSON, replies: Sequence[Reply], context: Context, profile: Prof
         make_id(profile["ids"]["response"], context.ids),
         _output(body, replies[0], context, profile),
     )
-    return arranged(_settled(body, made, output, replies[0], context, profile), profile)
+    settled = _settled(body, made, output, replies[0], context, profile)
+    return arranged({**settled, **profile["plain"]}, profile)
 
 
 def parse(answer: Any, profile: Profile) -> list[Reply]:
@@ -378,7 +441,7 @@ def parse(answer: Any, profile: Profile) -> list[Reply]:
     output = mapping(answer).get("output")
     if not isinstance(output, list):
         return []
-    parts = tuple(part for item in output for part in _item_parts(mapping(item)))
+    parts = tuple(part for item in output for part in _item_parts(mapping(item), profile))
     usage = read_usage(mapping(answer).get("usage"), "input", "output")
     return [Reply(parts, _finish(answer, parts, profile), usage)]
 
@@ -399,7 +462,7 @@ def _begun(body: JSON, made: str, context: Context, profile: Profile) -> dict[st
     decided = {
         "id": made,
         "object": profile["object"],
-        "created_at": int(context.now),
+        "created_at": _seconds(context, profile),
         "completed_at": None,
         "status": "in_progress",
         "error": None,
@@ -411,14 +474,16 @@ def _begun(body: JSON, made: str, context: Context, profile: Profile) -> dict[st
         "service_tier": word(body.get("service_tier"))
         or profile["stream"]["tier"]
         or tier_word(context.tier, profile["tier"]),
-        "tools": [_echoed_tool(tool, profile) for tool in sequence(body.get("tools"))],
+        "tools": [_echoed_tool(mapping(tool), profile) for tool in sequence(body.get("tools"))],
         "text": _echoed_text(mapping(body.get("text")), profile),
     }
     members: Mapping[str, Any] = profile["members"]
+    said = {name: body[name] for name in profile["if_said"] if body.get(name) is not None}
     return {
         name: decided[name] if name in decided else _echoed(body.get(name), unsaid)
         for name, unsaid in members.items()
-    }
+        if name not in profile["without"]
+    } | said
 
 
 def _settled(
@@ -429,7 +494,7 @@ def _settled(
     details = profile["usage_details"]
     decided = {
         "status": _status(reply, profile),
-        "completed_at": int(context.now) if reason is None else None,
+        "completed_at": _seconds(context, profile) if reason is None else None,
         "incomplete_details": None if reason is None else {"reason": reason},
         "output": output,
         "output_text": reply.text,
@@ -437,6 +502,10 @@ def _settled(
         "service_tier": tier_word(context.tier, profile["tier"]),
     }
     return {name: decided.get(name, value) for name, value in _begun(body, made, context, profile).items()}
+
+
+def _seconds(context: Context, profile: Profile) -> int | float:
+    return float(int(context.now)) if profile["seconds"] == "number" else int(context.now)
 
 
 def _status(reply: Reply, profile: Profile) -> str:
@@ -449,10 +518,27 @@ def _echoed(said: Any, unsaid: Any) -> Any:
     return unsaid if said is None else said
 
 
-def _echoed_tool(tool: Any, profile: Profile) -> Any:
-    if mapping(tool).get("type") != "function":
-        return tool
-    return {**profile["echo"]["tool"], **tool}
+def _echoed_tool(tool: JSON, profile: Profile) -> dict[str, Any]:
+    echo = profile["echo"]
+    if tool.get("type") != "function":
+        return {**echo["others"].get(word(tool.get("type")), {}), **tool}
+    said = {**echo["tool"], **tool}
+    if echo["strict_schemas"] and tool.get("strict") is None:
+        said = {**said, "strict": echo["tool"]["strict"], "parameters": _strict(said["parameters"])}
+    return said
+
+
+def _strict(schema: Any) -> Any:
+    """A schema as strict mode wants it: objects are closed, and every member of theirs is required."""
+    if isinstance(schema, list):
+        return [_strict(each) for each in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    closed = {name: _strict(value) for name, value in schema.items()}
+    members = schema.get("properties")
+    if isinstance(members, Mapping):
+        closed |= {"additionalProperties": False, "required": list(members)}
+    return closed
 
 
 def _echoed_text(said: JSON, profile: Profile) -> Any:
@@ -465,19 +551,33 @@ def _echoed_text(said: JSON, profile: Profile) -> Any:
 
 def _output(body: JSON, reply: Reply, context: Context, profile: Profile) -> list[dict[str, Any]]:
     """The finished output items; when the answer was cut off, the last one is incomplete."""
-    sealed = "reasoning.encrypted_content" in sequence(body.get("include"))
-    output = []
+    output: list[dict[str, Any]] = []
+    numbers = itertools.count()
+    hosted = [_hosted_item(call, body, context, profile) for call in reply.hosted]
     for kind, group in itertools.groupby(reply.parts, key=_kind):
+        if kind != "reasoning":
+            output += hosted
+            hosted = []
         parts = list(group)
-        for item in [parts] if kind == "message" else [[part] for part in parts]:
-            output.append(_item(kind, item, sealed, context, profile))
+        for each in [parts] if kind == "message" else [[part] for part in parts]:
+            output.append(_item(kind, each, reply, numbers, body, context, profile))
+    output += hosted
     if output and "status" in output[-1] and reply.finish in profile["finish"]:
         output[-1]["status"] = "incomplete"
+    for index, item in enumerate(output):
+        if item["type"] in profile["placed"]:
+            item["output_index"] = index
     return output
 
 
 def _item(
-    kind: str, parts: Sequence[Part], sealed: bool, context: Context, profile: Profile
+    kind: str,
+    parts: Sequence[Part],
+    reply: Reply,
+    numbers: Iterator[int],
+    body: JSON,
+    context: Context,
+    profile: Profile,
 ) -> dict[str, Any]:
     head = {"id": make_id(profile["ids"][kind], context.ids), "type": kind}
     if kind in profile["with_status"]:
@@ -485,35 +585,112 @@ def _item(
     said: dict[str, Any]
     match parts[0]:
         case ToolCall() as call:
-            made = call.id or make_id(profile["ids"]["call"], context.ids)
-            said = {"call_id": made, "name": call.name, "arguments": arguments_text(call.arguments)}
+            made = call.id or _call_id(numbers, context, profile)
+            member = "input" if call.custom else "arguments"
+            said = {"call_id": made, "name": call.name, member: arguments_text(call.arguments)}
         case Reasoning() as trace:
-            said = _trace(trace, sealed, profile)
+            said = _trace(trace, body, profile)
         case _:
-            said = {"role": "assistant", "content": [_answered(part, profile) for part in parts]}
-    return {**head, **profile["items"][kind], **said}
+            content = [_answered(part, reply, body, context, profile) for part in parts]
+            said = {"role": "assistant", "content": content, **_phase(reply, profile)}
+    renamed = profile["renamed"].get(kind, {})
+    whole_item = {**head, **profile["items"].get(kind, {}), **said}
+    return {renamed.get(name, name): value for name, value in whole_item.items()}
 
 
-def _trace(trace: Reasoning, sealed: bool, profile: Profile) -> dict[str, Any]:
+def _call_id(numbers: Iterator[int], context: Context, profile: Profile) -> str:
+    form = profile["ids"]["call"]
+    return f"{form['prefix']}{next(numbers)}" if form["alphabet"] == "counted" else make_id(form, context.ids)
+
+
+def _phase(reply: Reply, profile: Profile) -> dict[str, Any]:
+    phases = profile["phases"]
+    if phases is None:
+        return {}
+    return {"phase": phases["before_calls"] if reply.tool_calls else phases["last"]}
+
+
+def _hosted_item(call: HostedCall, body: JSON, context: Context, profile: Profile) -> dict[str, Any]:
+    included = sequence(body.get("include"))
+    said = dict(call.said)
+    for member, rule in profile["hosted"]["items"][call.item]["included"].items():
+        if rule["include"] not in included:
+            said[member] = rule["otherwise"]
+    return {
+        "id": make_id(profile["ids"][call.item], context.ids),
+        "type": call.item,
+        **({"status": "completed"} if call.item in profile["with_status"] else {}),
+        **profile["items"].get(call.item, {}),
+        **said,
+    }
+
+
+def _trace(trace: Reasoning, body: JSON, profile: Profile) -> dict[str, Any]:
     said: dict[str, Any] = {"summary": []}
     if trace.text and profile["reasoning"] == "content":
         said["content"] = [{"type": "reasoning_text", "text": trace.text}]
     elif trace.text:
-        said["summary"] = [{"type": "summary_text", "text": trace.text}]
-    if sealed and trace.signature is not None:
-        said["encrypted_content"] = trace.signature
+        parts = _summary(trace.text, body, profile)
+        said["summary"] = [{"type": "summary_text", "text": text} for text in parts]
+    if SEALED in sequence(body.get("include")):
+        sealed = trace.signature or _sealed(trace.text, profile)
+        said |= {} if sealed is None else {"encrypted_content": sealed}
     return said
 
 
-def _answered(part: Part, profile: Profile) -> dict[str, Any]:
+def _summary(trace: str, body: JSON, profile: Profile) -> list[str]:
+    """The parts of a summary, as long as the request wants it: a part for each sentence, or the first one."""
+    effort = mapping(body.get("reasoning"))
+    wanted = effort.get("summary") or effort.get("generate_summary")
+    if profile["summary"] == "asked" and wanted is None:
+        return []
+    match wanted:
+        case "detailed":
+            return SENTENCE.findall(trace)
+        case "concise":
+            return SENTENCE.findall(trace)[:1]
+        case _:
+            return [trace]
+
+
+def _sealed(trace: str, profile: Profile) -> str | None:
+    """The trace in opaque words, for whoever keeps no state; None where the endpoint has none."""
+    if profile["sealed"] is None:
+        return None
+    return str(profile["sealed"]) + base64.urlsafe_b64encode(trace.encode("utf-8", "surrogatepass")).decode()
+
+
+def _unsealed(sealed: str, profile: Profile) -> str | None:
+    """The trace that was sealed; None for words that nobody here made."""
+    if profile["sealed"] is None or not sealed.startswith(profile["sealed"]):
+        return None
+    try:
+        return base64.urlsafe_b64decode(sealed.removeprefix(profile["sealed"])).decode(
+            "utf-8", "surrogatepass"
+        )
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _answered(part: Part, reply: Reply, body: JSON, context: Context, profile: Profile) -> dict[str, Any]:
     match part:
         case Text(words):
-            return {"type": "output_text", "text": words, **profile["text_part"]}
+            found = (
+                {"annotations": [_annotation(each) for each in reply.citations]} if reply.citations else {}
+            )
+            alternatives = _alternatives(body)
+            likely = {} if alternatives is None else {"logprobs": context.likely(words, alternatives)}
+            return {"type": "output_text", "text": words, **profile["text_part"], **found, **likely}
         case Refusal(words):
             return {"type": "refusal", "refusal": words}
     raise ValueError(
         f"responses: expected words, a refusal, a trace or a tool call in an answer, got {part!r}"
     )
+
+
+def _annotation(found: Citation) -> dict[str, Any]:
+    place = {"start_index": found.start, "end_index": found.end}
+    return {"type": "url_citation", **place, "url": found.url, "title": found.title}
 
 
 # Streams
@@ -547,7 +724,9 @@ def fold(events: Iterable[Event], profile: Profile) -> list[Reply]:
         return parse(settled, profile)
     if not begun and not output:
         return []
-    parts = (part for index in sorted(output) for part in _item_parts(_grown(output[index], words[index])))
+    parts = (
+        part for index in sorted(output) for part in _item_parts(_grown(output[index], words[index]), profile)
+    )
     return [Reply(tuple(parts))]
 
 
@@ -555,8 +734,10 @@ def _grown(item: JSON, deltas: Sequence[JSON]) -> JSON:
     """An unfinished item with the words that came for it."""
     if not deltas:
         return item
-    if item.get("type") == "function_call":
-        return {**item, "arguments": "".join(delta["delta"] for delta in deltas)}
+    if (
+        member := {"function_call": "arguments", "custom_tool_call": "input"}.get(str(item.get("type")))
+    ) is not None:
+        return {**item, member: "".join(delta["delta"] for delta in deltas)}
     lists: dict[str, dict[Any, dict[str, str]]] = {}
     for delta in deltas:
         place = DELTAS.get(word(delta.get("type")) or "")
@@ -571,33 +752,66 @@ def _grown(item: JSON, deltas: Sequence[JSON]) -> JSON:
 
 def _payloads(body: JSON, reply: Reply, context: Context, profile: Profile) -> Iterator[dict[str, Any]]:
     made, output = make_id(profile["ids"]["response"], context.ids), _output(body, reply, context, profile)
+    how = profile["stream"]
     if mapping(body.get("stream_options")).get("include_obfuscation") is False:
-        profile = {**profile, "stream": {**profile["stream"], "obfuscation": None}}
-    yield {"type": "response.created", "response": _begun(body, made, context, profile)}
-    if profile["stream"]["in_progress"]:
-        yield {"type": "response.in_progress", "response": _begun(body, made, context, profile)}
+        profile = {**profile, "stream": {**how, "obfuscation": None}}
+    begun = _within(_begun(body, made, context, profile), body, (*how["without"], *how["begun_without"]), how)
+    yield {"type": "response.created", "response": begun}
+    if how["in_progress"]:
+        yield {"type": "response.in_progress", "response": begun}
     for index, item in enumerate(output):
-        yield {"type": "response.output_item.added", "output_index": index, "item": _empty(item)}
-        where = {"item_id": item["id"], "output_index": index}
+        yield {"type": "response.output_item.added", "output_index": index, "item": _empty(item, profile)}
+        known = item.get("id", item.get(profile["renamed"].get(item["type"], {}).get("id", "")))
+        where = {"item_id": known, "output_index": index}
         match item["type"]:
             case "message":
                 yield from _message_payloads(item, where, context, profile)
             case "reasoning":
                 yield from _trace_payloads(item, where, context, profile)
-            case _:
+            case "function_call":
                 pieces, said = fragments(item["arguments"]), {"arguments": item["arguments"]}
                 yield from _grow("function_call_arguments", where, pieces, said, {}, context, profile)
+            case "custom_tool_call":
+                written, said = context.split(item["input"]), {"input": item["input"]}
+                yield from _grow("custom_tool_call_input", where, written, said, {}, context, profile)
+            case _:
+                yield from _hosted_payloads(item, where, context, profile)
         yield {"type": "response.output_item.done", "output_index": index, "item": item}
     kind = f"response.{_status(reply, profile)}"
-    yield {"type": kind, "response": _settled(body, made, output, reply, context, profile)}
+    settled = _settled(body, made, output, reply, context, profile)
+    if how["settled_tier"] is not None and "service_tier" in settled:
+        settled["service_tier"] = how["settled_tier"]
+    yield {"type": kind, "response": _within(settled, body, how["without"], how)}
 
 
-def _empty(item: JSON) -> dict[str, Any]:
+def _within(response: JSON, body: JSON, without: Sequence[str], how: JSON) -> dict[str, Any]:
+    """The response object as events of a stream have it."""
+    unsaid = {name: value for name, value in how["members"].items() if body.get(name) is None}
+    return {name: unsaid.get(name, value) for name, value in response.items() if name not in without}
+
+
+def _empty(item: JSON, profile: Profile) -> dict[str, Any]:
     """An item as it is announced: all that is known before its words."""
-    wordless = WORDLESS[item["type"]]
+    kind = item["type"]
     status = {"status": "in_progress"} if "status" in item else {}
-    kept = {name: value for name, value in item.items() if item["type"] != "reasoning" or name != "content"}
-    return {**kept, **wordless, **status}
+    if kind in profile["hosted"]["items"]:
+        rules = profile["hosted"]["items"][kind]
+        streamed = rules["streamed"]
+        wordless = {} if streamed is None else {streamed["member"]: ""}
+        later = {member: rules["included"][member]["otherwise"] for member in rules["included"]}
+        return {
+            **item,
+            **{name: value for name, value in later.items() if name in item},
+            **wordless,
+            **status,
+        }
+    beside: JSON = profile["items"].get(kind, {})
+    kept = {
+        name: beside.get(name, value)
+        for name, value in item.items()
+        if kind != "reasoning" or name != "content" or name in beside
+    }
+    return {**kept, **WORDLESS[kind], **status}
 
 
 def _message_payloads(
@@ -605,19 +819,43 @@ def _message_payloads(
 ) -> Iterator[dict[str, Any]]:
     for index, part in enumerate(item["content"]):
         place = {**where, "content_index": index}
-        member = "text" if part["type"] == "output_text" else "refusal"
-        beside = profile["stream"]["text"] if member == "text" else {}
-        yield {"type": "response.content_part.added", **place, "part": {**part, member: ""}}
-        pieces, said = context.split(part[member]), {member: part[member]}
-        yield from _grow(part["type"], place, pieces, said, beside, context, profile)
+        if part["type"] == "refusal":
+            yield {"type": "response.content_part.added", **place, "part": {**part, "refusal": ""}}
+            pieces, said = context.split(part["refusal"]), {"refusal": part["refusal"]}
+            yield from _grow("refusal", place, pieces, said, {}, context, profile)
+        else:
+            empty = {**part, **profile["stream"]["empty_part"], "text": ""}
+            yield {"type": "response.content_part.added", **place, "part": empty}
+            yield from _text_payloads(part, place, context, profile)
         yield {"type": "response.content_part.done", **place, "part": part}
+
+
+def _text_payloads(part: JSON, place: JSON, context: Context, profile: Profile) -> Iterator[dict[str, Any]]:
+    beside = profile["stream"]["text"]
+    pieces = context.split(part["text"])
+    likely = sequence(part.get("logprobs"))
+    each = [[_shown(entry)] for entry in likely] if len(likely) == len(pieces) else [None] * len(pieces)
+    for piece, entries in zip(pieces, each, strict=True):
+        told = beside if entries is None else {**beside, "logprobs": entries}
+        yield _delta("output_text", place, piece, told, context, profile)
+    for index, annotation in enumerate(sequence(part.get("annotations"))):
+        found = {"annotation_index": index, "annotation": annotation}
+        yield {"type": "response.output_text.annotation.added", **place, **found}
+    told = {**beside, "logprobs": [_shown(entry) for entry in likely]} if likely else beside
+    yield {"type": "response.output_text.done", **place, "text": part["text"], **told}
+
+
+def _shown(entry: JSON) -> dict[str, Any]:
+    """The probability of a token as events tell it: without its bytes."""
+    others = [{name: each[name] for name in ("token", "logprob")} for each in entry["top_logprobs"]]
+    return {"token": entry["token"], "logprob": entry["logprob"], "top_logprobs": others}
 
 
 def _trace_payloads(item: JSON, where: JSON, context: Context, profile: Profile) -> Iterator[dict[str, Any]]:
     holder = profile["reasoning"]
-    content = profile["stream"]["reasoning_part"]
+    how = profile["stream"]
     around, name = {
-        "content": (content, profile["stream"]["reasoning_event"]),
+        "content": (how["reasoning_part"], how["reasoning_event"]),
         "summary": ("reasoning_summary_part", "reasoning_summary_text"),
     }[holder]
     for index, part in enumerate(item.get(holder, [])):
@@ -630,6 +868,18 @@ def _trace_payloads(item: JSON, where: JSON, context: Context, profile: Profile)
             yield {"type": f"response.{around}.done", **place, "part": part}
 
 
+def _hosted_payloads(item: JSON, where: JSON, context: Context, profile: Profile) -> Iterator[dict[str, Any]]:
+    """The stages that a hosted tool goes through; what it is told to do comes before the second."""
+    rules = profile["hosted"]["items"][item["type"]]
+    stages, streamed = rules["stages"], rules["streamed"]
+    for index, stage in enumerate(stages):
+        if index == 1 and streamed is not None:
+            said = item[streamed["member"]]
+            pieces, whole_text = context.split(said), {streamed["member"]: said}
+            yield from _grow(streamed["event"], where, pieces, whole_text, {}, context, profile)
+        yield {"type": f"response.{item['type']}.{stage}", **where}
+
+
 def _grow(
     name: str,
     place: JSON,
@@ -640,8 +890,14 @@ def _grow(
     profile: Profile,
 ) -> Iterator[dict[str, Any]]:
     """A delta for each piece, then the event that says the whole."""
-    padding = profile["stream"]["obfuscation"]
     for piece in pieces:
-        random = {} if padding is None else {"obfuscation": padding_text(padding, context.ids)}
-        yield {"type": f"response.{name}.delta", **place, "delta": piece, **beside, **random}
+        yield _delta(name, place, piece, beside, context, profile)
     yield {"type": f"response.{name}.done", **place, **said, **beside}
+
+
+def _delta(
+    name: str, place: JSON, piece: str, beside: JSON, context: Context, profile: Profile
+) -> dict[str, Any]:
+    padding = profile["stream"]["obfuscation"]
+    random = {} if padding is None else {"obfuscation": padding_text(padding, context.ids)}
+    return {"type": f"response.{name}.delta", **place, "delta": piece, **beside, **random}
