@@ -580,6 +580,7 @@ class Asking:
             "served_by": served.get("service", ""),
             "served_model": served.get("model", ""),
             "path": self.routed.path,
+            "method": self.request.method,
             "region": self.region or (self.provider.said.get("region") or {}).get("default", ""),
             "origin": self.request.header("origin") or "*",
             **more,
