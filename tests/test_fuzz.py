@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.contract import load
+from conformance.openapi import document
 from mockserver.embedded import start
 
 SPECS = load()
@@ -65,3 +66,54 @@ def test_a_mock_that_breaks_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_answer_that_no_contract_documents_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuzz, "documented", lambda *_: {299})
     assert fuzz.ask_in_process(SPECS, 5, 1, ALL).faults
+
+
+FAMILY = ["openai", "bedrock-mantle", "mistral", "open-responses", "openai-compatible"]
+
+
+@pytest.mark.parametrize("provider", FAMILY)
+def test_what_is_drawn_from_the_openapi_document_is_answered_as_it_says(provider: str) -> None:
+    said = document(SPECS, provider)
+    outcome = fuzz.ask_from_document(SPECS, said, 400, 1, SPECS.providers[provider].prefix)
+    assert outcome.faults == {}
+    assert outcome.statuses["200"] > 20, "the requests are spoilt beyond use"
+    assert len(outcome.refused) > 4, "the requests are no longer spoilt in many ways"
+
+
+class TestFromADocument:
+    """What the mode finds, each planted."""
+
+    @pytest.fixture
+    def said(self) -> dict[str, Any]:
+        return document(SPECS, "openai")
+
+    def faults(self, said: dict[str, Any]) -> str:
+        outcome = fuzz.ask_from_document(SPECS, said, 150, 1, SPECS.providers["openai"].prefix)
+        return "\n".join(outcome.faults)
+
+    def test_a_status_that_is_not_promised(self, said: dict[str, Any]) -> None:
+        for item in said["paths"].values():
+            for operation in item.values():
+                del operation["responses"]["400"]
+        assert "status 400 is none of" in self.faults(said)
+
+    def test_a_refusal_without_a_promised_member(self, said: dict[str, Any]) -> None:
+        for each in said["components"]["responses"].values():
+            for content in each["content"].values():
+                content["schema"] = {"allOf": [content["schema"], {"required": ["planted"]}]}
+        assert "not of its schema: {error}" in self.faults(said)
+
+    def test_an_answer_without_a_promised_header(self, said: dict[str, Any]) -> None:
+        answer = said["paths"]["/v1/chat/completions"]["post"]["responses"]["200"]
+        answer["headers"]["x-planted"] = {"required": True, "schema": {}}
+        assert "without the header x-planted" in self.faults(said)
+
+    def test_an_event_of_another_shape(self, said: dict[str, Any]) -> None:
+        answer = said["paths"]["/v1/chat/completions"]["post"]["responses"]["200"]
+        answer["content"]["text/event-stream"]["schema"] = {"required": ["planted"]}
+        assert "chat-completions: 200: not of its schema: {choices" in self.faults(said)
+
+    def test_a_body_that_is_taken_though_the_document_refuses_it(self, said: dict[str, Any]) -> None:
+        body = said["paths"]["/v1/chat/completions"]["post"]["requestBody"]["content"]["application/json"]
+        body["schema"] = {"allOf": [body["schema"], {"required": ["planted"]}]}
+        assert "200 to a body that the document refuses" in self.faults(said)
