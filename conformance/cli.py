@@ -20,6 +20,7 @@ from conformance.words import words_table
 
 if TYPE_CHECKING:
     from conformance.contract import Specs
+    from conformance.target import Target
 
 USAGE, INCONCLUSIVE, SUITE_ERROR = 2, 4, 3
 
@@ -208,10 +209,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--endpoint-url",
         metavar="URL",
-        help="where it is; without it the embedded mock, or the provider's own host",
+        help="where it is, with or without /v1 at its end (what OPENAI_BASE_URL holds will do); "
+        "without it the embedded mock, or the provider's own host",
     )
     run.add_argument("--model", metavar="ID", help="the model to ask (default: the seed model)")
     run.add_argument("--region", metavar="REGION", help="the region to ask")
+    _credentials(run)
     run.add_argument(
         "--api", metavar="GLOB", action="append", help="only contracts whose name or API matches; repeatable"
     )
@@ -428,9 +431,10 @@ def _whom(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--provider", default="mock", metavar="NAME", help="mock (the default) or a provider of specs/"
     )
-    command.add_argument("--endpoint-url", metavar="URL", help="where it is")
+    command.add_argument("--endpoint-url", metavar="URL", help="where it is, with or without /v1 at its end")
     command.add_argument("--model", metavar="ID", help="the model to ask (default: the seed model)")
     command.add_argument("--region", metavar="REGION", help="the region to ask")
+    _credentials(command)
     command.add_argument(
         "--api", metavar="GLOB", action="append", help="only contracts whose name or API matches; repeatable"
     )
@@ -438,6 +442,22 @@ def _whom(command: argparse.ArgumentParser) -> None:
         "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"
     )
     command.add_argument("--reality", choices=["documented", "observed"], help="which reality a mock shows")
+
+
+def _credentials(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--key-env",
+        metavar="NAME",
+        help="the variable that holds the key, in place of the provider's own; openai-compatible sends no key without it",
+    )
+    command.add_argument(
+        "--header",
+        metavar="LINE",
+        action="append",
+        default=[],
+        help="a header for every request: 'X-Api-Key: $NAME' in single quotes, the variable is filled in when it is "
+        "sent and told by its name; repeatable",
+    )
 
 
 def _examples(command: argparse.ArgumentParser) -> None:
@@ -504,14 +524,22 @@ def _run(arguments: argparse.Namespace) -> int:
     mock: Mapping[str, Any] | None = None
     if arguments.provider == EMBEDDED:
         mock = mock_at(arguments.endpoint_url) if arguments.endpoint_url else {"http": "http://127.0.0.1"}
-    asked = targets(
-        specs,
-        arguments.provider,
-        endpoint=arguments.endpoint_url,
-        model=arguments.model,
-        region=arguments.region,
-        mock=mock,
-    )
+    whom: dict[str, Any] = {
+        "endpoint": arguments.endpoint_url,
+        "region": arguments.region,
+        "mock": mock,
+        "key_env": arguments.key_env,
+        "headers": arguments.header,
+    }
+    if arguments.endpoint_url and arguments.model is None and _undeclared(specs, arguments.provider):
+        from conformance.gateway import look
+
+        # Which models there are is told in the error.
+        for each in targets(specs, arguments.provider, model="", **whom):
+            silence = look(specs, each, named=False).silence
+            print(f"conformance: inconclusive: {silence}. Nothing was asked.", file=sys.stderr)
+        return INCONCLUSIVE
+    asked = targets(specs, arguments.provider, model=arguments.model, **whom)
     terms = {name: getattr(arguments, name) for name in ("waivers", "baseline", "fail_on", "rules", "shard")}
     today = datetime.now(UTC).date()
     held = read_terms(specs, provider=arguments.provider, today=today, **terms)
@@ -528,6 +556,18 @@ def _run(arguments: argparse.Namespace) -> int:
                     file=sys.stderr,
                 )
                 return INCONCLUSIVE
+    looked: list[Target] | None = None
+    if arguments.provider != EMBEDDED and arguments.endpoint_url:
+        from conformance.gateway import look
+
+        found = [look(specs, each) for each in asked if each.card is None]
+        for one in found:
+            for note in one.notes:
+                print(f"conformance: {note}", file=sys.stderr)
+            if one.silence:
+                print(f"conformance: inconclusive: {one.silence}. Nothing was asked.", file=sys.stderr)
+                return INCONCLUSIVE
+        looked = [one.target for one in found] or None
     options = ["-c", str(PROMISES.with_name("run.ini")), "--rootdir", str(PROMISES.parent)]
     options += ["-p", "conformance.plugin", "-p", "no:cacheprovider", "-p", "no:logging"]
     # What failed is told by Verdict; --no-summary would silence that too before pytest 9.2.
@@ -537,6 +577,7 @@ def _run(arguments: argparse.Namespace) -> int:
         ("endpoint-url", arguments.endpoint_url),
         ("model", arguments.model),
         ("region", arguments.region),
+        ("key-env", arguments.key_env),
         ("reality", arguments.reality),
         ("report-dir", folder),
         *((name.replace("_", "-"), value) for name, value in terms.items()),
@@ -549,7 +590,8 @@ def _run(arguments: argparse.Namespace) -> int:
             options.append(f"--conformance-{name}={value}")
     options += ["--conformance-limits"] if arguments.limits else []
     options += [f"--conformance-api={each}" for each in arguments.api or ()]
-    verdict = Verdict(specs)
+    options += [f"--conformance-header={each}" for each in arguments.header]
+    verdict = Verdict(specs, looked)
     # The project around us has plugins, options and a configuration: none of them is for this run.
     theirs = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PYTEST_")}
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
@@ -564,6 +606,10 @@ def _run(arguments: argparse.Namespace) -> int:
         print(*verdict.crashes, sep="\n", file=sys.stderr)
         return SUITE_ERROR
     return verdict.exit_code
+
+
+def _undeclared(specs: Specs, provider: str) -> bool:
+    return provider in specs.providers and bool(specs.providers[provider].said.get("undeclared"))
 
 
 def _date(text: str) -> Any:

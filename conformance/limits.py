@@ -580,6 +580,8 @@ def command(specs: Specs, arguments: Namespace) -> int:
         "model": arguments.model,
         "region": arguments.region,
         "reality": arguments.reality,
+        "key_env": arguments.key_env,
+        "headers": arguments.header,
         "hurried": not arguments.flood,
     }
     with reached(specs, arguments.provider, **whom) as (targets, is_mock), TemporaryDirectory() as folder:

@@ -19,6 +19,8 @@ from conformance.target import Target
 
 Found = tuple[Target, Contract, Finding]
 NOT_LOOKED_AT = "not looked at"
+AS_OBSERVED = "as observed"
+"""The verdict on what nobody declared (`conformance.witnessed`)."""
 LISTS = {
     "input": "input_modalities",
     "output": "output_modalities",
@@ -249,6 +251,7 @@ def table(rows: Sequence[Mapping[str, Any]], width: int) -> list[str]:
 
     Something is to be said where an observation differs, where sellers differ, and of the claims in `TOLD`.
     """
+    rows = [row for row in rows if row["verdict"] != AS_OBSERVED]
     asked = {(row["model"], row["seller"]) for row in rows if row["verdict"] != NOT_LOOKED_AT}
     rows = [row for row in rows if (row["model"], row["seller"]) in asked]
     looked = [row for row in rows if row["verdict"] != NOT_LOOKED_AT]

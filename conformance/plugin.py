@@ -39,6 +39,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--conformance-region", metavar="REGION", help="the region to ask")
     group.addoption(
+        "--conformance-key-env",
+        metavar="NAME",
+        help="the variable that holds the key, in place of the provider's own",
+    )
+    group.addoption(
+        "--conformance-header",
+        metavar="LINE",
+        action="append",
+        default=[],
+        help="a header for every request, 'Name: $VARIABLE'; repeatable",
+    )
+    group.addoption(
         "--conformance-api",
         metavar="GLOB",
         action="append",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -21,6 +21,8 @@ def reached(
     model: str | None = None,
     region: str | None = None,
     reality: str | None = None,
+    key_env: str | None = None,
+    headers: Sequence[str] = (),
     hurried: bool = True,
 ) -> Iterator[tuple[list[Target], bool]]:
     """The targets, and whether a mock stands for them; an embedded one ends with the block. Raises UsageError.
@@ -41,7 +43,16 @@ def reached(
             )
             mock = running.info
     try:
-        asked = targets(specs, provider, endpoint=endpoint, model=model, region=region, mock=mock)
+        asked = targets(
+            specs,
+            provider,
+            endpoint=endpoint,
+            model=model,
+            region=region,
+            mock=mock,
+            key_env=key_env,
+            headers=headers,
+        )
         if mock is None and reality:
             asked = [replace(each, reality=reality) for each in asked]
         yield asked, mock is not None and "reality" in mock
@@ -69,6 +80,8 @@ def imagined(
     said = specs.providers[provider].said
     own = {how.get("environment") for how in said.get("account", {}).values()}
     variables = {name: value for name, value in os.environ.items() if name in own}
-    variables[said["key"]["environment"][0]] = "no-key-is-needed"
+    variables |= dict.fromkeys(said["key"]["environment"][:1], "no-key-is-needed")
+    if said["base_url"] is None:
+        endpoint, model = endpoint or "http://127.0.0.1", model or said["model"]
     asked = targets(specs, provider, endpoint=endpoint, model=model, region=region, environment=variables)
     return [replace(each, reality=reality or each.reality) for each in asked]

@@ -117,7 +117,7 @@ def judge_placed(specs: Specs, placed: Placed, recorded: date | None = None) -> 
     """What became of each rule of the contract in one recording."""
     recording, contract, provider = placed.recording, placed.contract, placed.provider
     card = specs.card(provider, placed.model) if placed.model else None
-    variable = provider.said["key"]["environment"][0]
+    variable = next(iter(provider.said["key"]["environment"]), "KEY")
     target = Target(
         provider,
         recording.url.removesuffix(recording.request.target.partition("?")[0]),

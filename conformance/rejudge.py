@@ -71,7 +71,9 @@ def targets_of(said: Mapping[str, Any], specs: Specs) -> list[Target]:
             ),
             None,
         )
-        names = ["MOCK_KEY", *provider.said["key"]["environment"]]
+        variables = {name: f"${name}" for name in each.get("variables", ())}
+        key_env = said["selection"].get("key_env")
+        names = ["MOCK_KEY", *provider.said["key"]["environment"], *([key_env] if key_env else [])]
         variable = next((name for name in names if re.search(rf"\${name}\b", asked)), names[-1])
         found.append(
             Target(
@@ -85,6 +87,7 @@ def targets_of(said: Mapping[str, Any], specs: Specs) -> list[Target]:
                 auth=each["auth"],
                 reality=each["reality"],
                 account=account(provider, None if variable == "MOCK_KEY" else os.environ),
+                variables=variables,
             )
         )
     return found

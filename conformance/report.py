@@ -129,6 +129,7 @@ def _target(target: Target) -> dict[str, Any]:
         "region": target.region,
         "auth": target.auth,
         "reality": target.reality,
+        **({"variables": list(target.variables)} if target.variables else {}),
     }
 
 

@@ -74,6 +74,8 @@ class Seen:
     rule: Rule
     steps: Mapping[str, Step]
     card: Card | None = None
+    model: str | None = None
+    """The id of the model that was asked."""
     told: list[str] = field(default_factory=list)
     """What a check has to say beside its mismatches, kept or not: how many of how many."""
 
@@ -350,6 +352,8 @@ def names_model(seen: Seen, at: str, step: str | None = None) -> Iterator[Mismat
 
 def _names(seen: Seen) -> set[str]:
     card, provider = seen.card, seen.contract.provider
+    if card is None and seen.model is not None:
+        return {seen.model.lower()}
     if card is None or provider is None:
         raise Unseen("no card says what the model is called")
     return {name.lower() for name in (card.id_at(provider), *card.said.get("aliases", ()))}

@@ -93,7 +93,7 @@ class Run:
             return Finding(rule, "not asked", str(error))
         except OverBudget as error:
             return Finding(rule, "over budget", str(error))
-        found = judge(rule, Seen(contract, rule, steps, target.card))
+        found = judge(rule, Seen(contract, rule, steps, target.card, target.model))
         address = self._address(target, contract, rule.probe)
         step = _guilty(steps, contract)
         line = again(target, step.exchange) if step else ""

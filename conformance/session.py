@@ -43,6 +43,9 @@ FAST = 1_000_000_000
 SPECS = pytest.StashKey[Specs]()
 """The specs of this run, where somebody has loaded them already."""
 
+ASKED = pytest.StashKey[list[Target]]()
+"""Whom this run asks, where somebody has looked already."""
+
 
 class SuiteModule(pytest.Module):
     """The suite's module: its functions are tests whatever `python_functions` says, if their area has rules."""
@@ -197,13 +200,16 @@ class Session:
 
     def _choose(self, mock: Mapping[str, Any] | None) -> None:
         self.mock = mock
-        self.targets = targets(
+        looked: list[Target] = self.config.stash.get(ASKED, [])
+        self.targets = looked or targets(
             self.specs,
             self.option("provider") or EMBEDDED,
             endpoint=self.option("endpoint_url"),
             model=self.option("model"),
             region=self.option("region"),
             mock=mock,
+            key_env=self.option("key_env"),
+            headers=self.option("header"),
         )
         self.cases = self.terms.chosen(cases(self.targets, self.specs, self.option("api")), self.specs)
         self._by_id = {case.id: case for case in self.cases}
@@ -291,6 +297,7 @@ class Session:
         from conformance import report
         from conformance.observed import declared, observed_cards
         from conformance.receipt import receipt
+        from conformance.witnessed import observed
 
         for name in self._expected - set(self.findings):
             case = self._by_id[name]
@@ -301,7 +308,7 @@ class Session:
         exchanges = self._told_by_workers() if self._run is None else dict(self._run.kept)
         found = [(case.target, case.contract, finding) for case, finding in self.findings.values()]
         searched = self._look_for_limits() if self.option("limits") else []
-        rows = declared(found, self.targets, exchanges, searched)
+        rows = declared(found, self.targets, exchanges, searched) + list(observed(found, exchanges))
         paid = [{"paid": each.paid} for search in searched for each in search.asked]
         if self.option("flood"):
             from conformance.quotas import flood_everywhere, with_floods
@@ -350,12 +357,13 @@ class Session:
         """What asks after the rules: the provider, how it is reached, the run's folder, the globs of APIs."""
         names = {"endpoint": "endpoint_url", "model": "model", "region": "region", "reality": "reality"}
         whom = {name: self.option(option) for name, option in names.items()}
+        whom |= {"key_env": self.option("key_env"), "headers": self.option("header")}
         return self.option("provider") or EMBEDDED, whom, self.folder, self.option("api")
 
     @property
     def selection(self) -> dict[str, Any]:
         """What was asked for, without what was not given."""
-        names = ("endpoint_url", "model", "region", "api", "reality", "shard")
+        names = ("endpoint_url", "model", "region", "key_env", "api", "reality", "shard")
         given = {name: self.option(name) for name in names}
         rules = self.terms.ruleset
         given |= {"examples": self.option("examples") or None}
@@ -528,7 +536,7 @@ class Reporter:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.document is None:
             return
-        from conformance import observed, receipt, report
+        from conformance import observed, receipt, report, witnessed
 
         terminalreporter.section("conformance")
         *lines, verdict = report.matrix(
@@ -537,6 +545,7 @@ class Reporter:
         width = terminalreporter._tw.fullwidth
         for told in (
             observed.table(self.document["declared"], width),
+            witnessed.table(self.document["declared"], width),
             receipt.table(self.document["receipt"], by="model"),
         ):
             lines += [*told, ""] if told else []
@@ -554,14 +563,16 @@ class Verdict:
     WORST = ("suite error", "broken", "inconclusive", "over budget", "not asked", "not applicable", "kept")
     """What is told first: the cause before what only follows from it."""
 
-    def __init__(self, specs: Specs) -> None:
-        self.specs = specs
+    def __init__(self, specs: Specs, asked: list[Target] | None = None) -> None:
+        self.specs, self.asked = specs, asked
         self.crashes: list[str] = []
         """Why the suite could not be collected."""
         self.exit_code = exit_code([])
 
     def pytest_configure(self, config: pytest.Config) -> None:
         config.stash[SPECS] = self.specs
+        if self.asked is not None:
+            config.stash[ASKED] = self.asked
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:

@@ -41,15 +41,16 @@ DRIVER = SPECS.contracts["puter/driver-chat"]
 OPENAI = SPECS.contracts["puter/chat-completions"]
 DETAILS = SPECS.contracts["puter/model-details"]
 KEY = "CANARY-key-0123456789"
-VARIABLES = dict.fromkeys(
-    ("AWS_BEARER_TOKEN_BEDROCK", "PUTER_AUTH_TOKEN", "OPENAI_API_KEY", "MISTRAL_API_KEY"), KEY
-)
+VARIABLES = {name: KEY for each in SPECS.providers.values() for name in each.said["key"]["environment"][:1]}
 HELLO: dict[str, Any] = {"turn": {"messages": [{"role": "user", "text": "Hello"}], "max_tokens": 16}}
 
 
 def target_of(contract: Contract, **changes: Any) -> Target:
     assert contract.provider is not None
-    [found] = targets(SPECS, contract.provider.id, environment=VARIABLES)
+    anywhere: dict[str, Any] = {}
+    if contract.provider.said["base_url"] is None:
+        anywhere = {"endpoint": "https://llm.example.com", "model": "mock-8b", "key_env": "OPENAI_API_KEY"}
+    [found] = targets(SPECS, contract.provider.id, environment=VARIABLES, **anywhere)
     return replace(found, **changes)
 
 
