@@ -572,6 +572,9 @@ class _Answering(Asking):
         if name == "socket":
             yield from self._open_socket(settings)
             return
+        if name == "responses-socket":
+            yield from self._open_responses(settings)
+            return
         from mockserver import pages
 
         said = self._contract.response
@@ -626,6 +629,24 @@ class _Answering(Asking):
                     Entry(self.now, self.request.method, self.routed.path, self._contract.id, 101),
                 )
                 yield Upgrade(made)
+
+    def _open_responses(self, settings: Mapping[str, Any]) -> Answer:
+        from mockserver import responses_socket
+        from mockserver.engine_io import wants_websocket
+
+        if not wants_websocket(self.request):
+            details = {"path": self.routed.path, "method": self.request.method}
+            yield from self._refuse(Refusal("wrong-method", details))
+            return
+
+        def asked(body: Mapping[str, Any], now: float) -> Answer:
+            return answer(self.mock, responses_socket.as_request(self.request, body), now, self.routed.space)
+
+        yield Note(
+            self.routed.space,
+            Entry(self.now, self.request.method, self.routed.path, self._contract.id, 101),
+        )
+        yield Upgrade(responses_socket.Talk(settings, asked, self.now))
 
     def _admits(self, namespace: str, shown: Any) -> str | None:
         """Why a client of the socket may not join, None if it may."""

@@ -317,8 +317,8 @@ class Talk:
         if self._begins:
             yield Send(_opening(self._session, self._settings, []).encode())
 
-    def hear(self, packet: str) -> Answer:
-        """What is said to a packet; a Cut after it ends the connection."""
+    def hear(self, packet: str, now: float) -> Answer:
+        """What is said to a packet, whenever it comes; a Cut after it ends the connection."""
         session, upgraded = self._session, self._session["upgraded"]
         try:
             said = hear(session, packet, self._admit, self._ids)

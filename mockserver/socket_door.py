@@ -6,6 +6,7 @@ Imported for the first client that asks for one.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -72,7 +73,7 @@ async def _listen(
             continue
         if message.type is not WSMsgType.TEXT:
             return
-        if not await _say(socket, conversation.hear(message.data), state):
+        if not await _say(socket, conversation.hear(message.data, time.time()), state):
             return
 
 

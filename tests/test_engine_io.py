@@ -194,7 +194,7 @@ def test_a_get_that_is_held_open_is_let_go_when_a_websocket_takes_over() -> None
     state = Memory()
     query = begun(state)
     talk, _ = asked(state, "GET", query.replace("polling", "websocket"), websocket=True)
-    list(carry_out(talk.hear("2probe"), state))
+    list(carry_out(talk.hear("2probe", 0.0), state))
     packets, looks = asked(state, "GET", query)
     assert (packets.text, looks) == ("6", 0)
 
@@ -221,12 +221,12 @@ def test_what_was_said_by_post_is_heard_on_the_websocket_that_takes_over() -> No
     talk, _ = asked(state, "GET", query.replace("polling", "websocket"), websocket=True)
     assert isinstance(talk, Talk)
     assert list(carry_out(talk.opening(), state)) == []
-    assert list(carry_out(talk.hear("2probe"), state)) == [Send(b"3probe")]
-    (said,) = carry_out(talk.hear("5"), state)
+    assert list(carry_out(talk.hear("2probe", 0.0), state)) == [Send(b"3probe")]
+    (said,) = carry_out(talk.hear("5", 0.0), state)
     assert isinstance(said, Send)
     assert said.data.startswith(b'40{"sid"')
     assert asked(state, "POST", query, "3")[0].condition == "socket-request"
-    assert list(carry_out(talk.hear("x"), state)) == [Cut()]
+    assert list(carry_out(talk.hear("x", 0.0), state)) == [Cut()]
 
 
 # Over real connections

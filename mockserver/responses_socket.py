@@ -1,0 +1,194 @@
+"""The Responses API over a WebSocket: a request in each frame, the events of its stream as frames; no socket here.
+
+    client  {"type":"response.create","model":...,"input":...}
+    server  {"type":"response.created",...} ... {"type":"response.completed",...}
+    client  {"type":"response.create","previous_response_id":...}
+    server  {"type":"error","status":400,"error":{...}}
+
+Each request is answered as if it had come to the same path over HTTP, with the headers of the handshake. The
+connection remembers the last response, also one that nothing else keeps (`store: false`), until a request that was to
+go on from it fails. What is said to frames that cannot be read, and for how long, stands in the contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from conformance.contract import fill
+from conformance.exchange import Request
+from conformance.framing import dump
+from conformance.wire.sse import Decoder
+from mockserver.effects import Answer, Cut, Effect, Fetch, Head, Inner, Send, Stall
+from mockserver.keeping import RESPONSE
+
+__all__ = ["Talk", "as_request"]
+
+HANDSHAKE = ("connection", "upgrade", "content-length", "content-type", "transfer-encoding")
+"""Headers that are not those of a request in a frame; neither is any that begins with sec-websocket-."""
+
+Answerer = Callable[[Mapping[str, Any], float], Answer]
+"""The effects that answer a body at a Unix time, as over HTTP."""
+
+
+class Talk:
+    """One connection. `began` is the Unix time of its handshake; see `mockserver.effects.Conversation`.
+
+    `settings` are `asks` (the type of a frame that asks), `unasked` (members of a request over HTTP that have no place
+    here), `seconds` (how long the connection may last), `largest_bytes` of a frame, and `errors`: `limit`, `frame`.
+    """
+
+    timeout_seconds = 0.0
+    """Nobody is asked whether they are still there: the end of the time is the only thing that is said unasked."""
+
+    def __init__(self, settings: Mapping[str, Any], answerer: Answerer, began: float) -> None:
+        self._settings, self._answerer = settings, answerer
+        self._ends = began + settings["seconds"]
+        self._last: tuple[str, Mapping[str, Any]] | None = None
+        self.ping_seconds = float(settings["seconds"])
+        self.largest = int(settings["largest_bytes"])
+
+    def opening(self) -> Answer:
+        """Nothing: the client speaks first."""
+        yield from ()
+
+    def hear(self, packet: str, now: float) -> Answer:
+        """The events of the answer to one frame, a Send for each; a Cut where its stream is cut."""
+        self.ping_seconds = max(0.0, self._ends - now)
+        try:
+            said = orjson.loads(packet)
+        except orjson.JSONDecodeError:
+            said = None
+        if not isinstance(said, dict) or said.get("type") != self._settings["asks"]:
+            got = said.get("type") if isinstance(said, dict) else packet
+            yield self._error("frame", {"expected": self._settings["asks"], "got": str(got)[:40]})
+            return
+        dropped = {"type", *self._settings["unasked"]}
+        body = {name: value for name, value in said.items() if name not in dropped}
+        yield from self._answer(body, now)
+
+    def ping(self) -> Answer:
+        """The time is over: the client is told, and the connection ends."""
+        yield self._error("limit", {"minutes": self._settings["seconds"] // 60})
+        yield Cut()
+
+    def ended(self) -> Answer:
+        """Nothing: what the connection remembered goes with it."""
+        yield from ()
+
+    def _error(self, name: str, details: Mapping[str, Any]) -> Send:
+        return Send(dump(fill(self._settings["errors"][name], details)))
+
+    def _answer(self, body: Mapping[str, Any], now: float) -> Answer:
+        previous = body.get("previous_response_id")
+        before, frames = _Before(previous, self._last), _Frames()
+        yield from _translated(self._answerer({**body, "stream": True}, now), frames, before)
+        if frames.final is not None:
+            context = [*before.context, *_input(body)]
+            self._last = frames.final["id"], {"input": context, "response": frames.final}
+        elif self._last is not None and previous == self._last[0]:
+            self._last = None
+
+
+def as_request(handshake: Request, body: Mapping[str, Any]) -> Request:
+    """The request over HTTP that says what a frame said, on a connection that was opened so."""
+    headers = tuple(
+        (name, value)
+        for name, value in handshake.headers
+        if name.lower() not in HANDSHAKE and not name.lower().startswith("sec-websocket-")
+    )
+    return Request(
+        "POST", handshake.target, (*headers, ("Content-Type", "application/json")), orjson.dumps(body)
+    )
+
+
+class _Before:
+    """What a request goes on from: the response that the connection remembers, or one that is kept."""
+
+    def __init__(self, previous: Any, last: tuple[str, Mapping[str, Any]] | None) -> None:
+        self._previous = previous
+        self.local = last[1] if last is not None and last[0] == previous else None
+        self.context: list[Any] = []
+
+    def is_sought(self, effect: Effect) -> bool:
+        return (
+            isinstance(effect, Fetch)
+            and effect.kind == RESPONSE
+            and self._previous is not None
+            and effect.key.endswith(f":{self._previous}")
+        )
+
+    def found(self, kept: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """What goes on is remembered too: the whole context is the new response's."""
+        if kept is not None:
+            self.context = [*kept["input"], *kept["response"]["output"]]
+        return kept
+
+
+class _Frames:
+    """Turns the bytes of an answer over HTTP into frames. `final` is the response object, if it came to its end."""
+
+    def __init__(self) -> None:
+        self._decoder = Decoder()
+        self._status = 200
+        self.final: Any = None
+
+    def of(self, effect: Effect) -> Iterator[Effect]:
+        match effect:
+            case Head(status=status):
+                self._status = status
+            case Send(data) if self._status >= 400:
+                yield Send(dump(self._refusal(data)))
+            case Send(data):
+                for message in self._decoder.feed(data):
+                    yield from self._event(message.data)
+            case Cut() | Stall():
+                yield effect
+
+    def _event(self, text: str) -> Iterator[Effect]:
+        try:
+            said = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            # The end of a stream over HTTP ([DONE]): a connection goes on.
+            return
+        if isinstance(said, dict) and said.get("type") in ("response.completed", "response.incomplete"):
+            self.final = said["response"]
+        yield Send(text.encode())
+
+    def _refusal(self, data: bytes) -> dict[str, Any]:
+        try:
+            said = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            said = {"error": {"code": None, "message": data.decode("utf-8", "replace")}}
+        error = said.get("error", said) if isinstance(said, dict) else {"code": None, "message": str(said)}
+        return {"type": "error", "status": self._status, "error": error}
+
+
+def _translated(answer: Answer, frames: _Frames, before: _Before) -> Generator[Effect, Any, None]:
+    """The effects of `answer`, with frames in place of bytes; what ends it from outside ends the answer."""
+    result: Any = None
+    thrown: BaseException | None = None
+    while True:
+        try:
+            effect = answer.send(result) if thrown is None else answer.throw(thrown)
+        except StopIteration:
+            return
+        result = thrown = None
+        try:
+            if before.is_sought(effect):
+                result = before.found(before.local or (yield effect))
+            elif isinstance(effect, Inner):
+                result = yield effect
+            else:
+                yield from frames.of(effect)
+        except BaseException as error:
+            thrown = error
+
+
+def _input(body: Mapping[str, Any]) -> list[Any]:
+    said = body.get("input")
+    if isinstance(said, str):
+        return [{"role": "user", "content": said}]
+    return said if isinstance(said, list) else []
