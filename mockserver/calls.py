@@ -28,7 +28,7 @@ SAYS_RESULT = re.compile(
 )
 REFUSES_TOOLS = re.compile(
     r"\b(?:do not|don't|without|never|no need to)\s+(?:use|using|call|calling|invoke|any)\b"
-    r"[^.]{0,20}\b(?:tools?|functions?)\b",
+    r"[^.]{0,20}\b(?:tools?|functions?)\b|\bwithout\s+(?:using|calling|invoking)\s+(?:it|them)\b",
     re.I,
 )
 
