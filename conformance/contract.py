@@ -833,9 +833,12 @@ def fill(template: Any, values: Mapping[str, Any]) -> Any:
 
 
 def _at_home(step: Mapping[str, Any], provider: str) -> Mapping[str, Any]:
-    if not step.get("contract", "").startswith("./"):
-        return step
-    return {**step, "contract": provider + step["contract"].removeprefix(".")}
+    return {**step, "contract": _home(step["contract"], provider)} if "contract" in step else step
+
+
+def _home(contract: str, provider: str) -> str:
+    """The id of a contract that is named as `./name` by one of the same provider."""
+    return provider + contract.removeprefix(".") if contract.startswith("./") else contract
 
 
 def _path_pattern(template: str) -> re.Pattern[str]:
@@ -966,6 +969,9 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
     contracts = {}
     for name, (path, said) in raw.items():
         full = _resolve(name, raw, resolved, library)
+        if isinstance(full.get("profile"), str) and "provider" in full:
+            other = _home(full["profile"], full["provider"])
+            full = {**full, "profile": _resolve(other, raw, resolved, library)["profile"]}
         provider = None
         if not said.get("abstract") or "provider" in full:
             if full.get("provider") not in providers:

@@ -36,7 +36,7 @@ from conformance.framing import commented, dump, encode, encode_event, named
 from conformance.select import change, select
 from conformance.shapes import brief
 from conformance.values import Reply, Usage
-from mockserver import keeping, rates, tokens
+from mockserver import hosted, keeping, rates, tokens
 from mockserver.auth import TIMESTAMP, Refused, authenticate, starred
 from mockserver.checks import CHECKS, Asking, Refusal
 from mockserver.effects import (
@@ -392,6 +392,8 @@ class _Answering(Asking):
         from mockserver.vision import UnreadableMedia
 
         turn = broken_turn(self._read_turn(), self.operations)
+        if turn.hosted:
+            turn = hosted.wanting(turn)
         if step is not None and step.reply is not None:
             replies = [step.counted(turn)]
         else:
@@ -409,6 +411,8 @@ class _Answering(Asking):
             except UnreadableMedia:
                 seen = without(turn, "image", "audio")
                 replies = list(reply(seen, seed, ability))
+            if turn.hosted:
+                replies = [hosted.ran(turn, each, self.ids) for each in replies]
         operations = varied(self.operations, self.request, self.request_id)
         return [broken_reply(each, operations) for each in replies]
 
@@ -522,8 +526,8 @@ class _Answering(Asking):
                 self.principal.name,
                 None if self.card is None else self.card.id_at(self.provider),
                 self.latency_ms,
-                self.turn,
-                () if self.given is None else (*self.given.history, *self.given.own),
+                self._read_turn() if self._contract.dialect is not None and self.body is not None else None,
+                keeping.context(self.given, self.body),
             )
             try:
                 body = yield from OPERATIONS[said["does"]](asked)

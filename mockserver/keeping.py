@@ -76,6 +76,13 @@ def given(body: Any, space: str, owner: str) -> Generator[Any, Any, Given | Deni
     return Given(history, own, conversation)
 
 
+def context(found: Given | None, body: Any) -> list[Any]:
+    """All that a request is answered from: what it goes on from, then its own input."""
+    if found is None:
+        return [*_input(body)] if isinstance(body, Mapping) else []
+    return [*found.history, *found.own]
+
+
 def _named(conversation: Any) -> Any:
     return conversation.get("id") if isinstance(conversation, Mapping) else conversation
 
@@ -180,8 +187,10 @@ def keep(
         "final": final,
         "response": unfinished(final, stages[0]) if background else final,
         "ahead": stages[1:] if background else None,
-        "events": [event.data for event in response.events or ()] if background else None,
+        "events": None,
     }
+    if background and response.events is not None:
+        kept["events"] = [event.data for event in response.events]
     if body.get("store") is not False:
         for item in (*own, *final["output"]):
             if "id" in item:
