@@ -34,6 +34,7 @@ from mockserver.mock import Ids, Mock
 from mockserver.operation import Denied
 from mockserver.quota import MICROCENTS, Counted, counted, price
 from mockserver.route import Route
+from mockserver.truncation import shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,6 +423,11 @@ class Asking:
             # A provider that does not check the cap lowers it to what is left; nothing may be left.
             asked = 1 if turn.max_tokens is None or turn.max_tokens > 0 else limit
             self.cap_left = limit - prompt
+        if prompt + asked > limit and turn.extras.get("truncation") == "auto":
+            shorter = shortened(turn, limit - asked)
+            if shorter is not None:
+                self.turn = shorter
+                return None
         if prompt + asked > limit:
             details = {"limit": limit, "prompt": prompt, "requested": asked, "total": prompt + asked}
             if prompt <= limit and self._answers("cap-beyond-context"):

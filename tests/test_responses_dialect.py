@@ -50,6 +50,7 @@ mantle:
   without: []
   if_said: []
   plain: {}
+  effort: null
   summary: always
   sealed: null
   renamed: {}
@@ -130,6 +131,7 @@ openai:
   without: []
   if_said: []
   plain: {}
+  effort: null
   summary: always
   sealed: null
   renamed: {}

@@ -14,6 +14,7 @@ What differs between them stands in the contract's profile:
     plain          members that answers have which are no stream
     finish         neutral finish -> incomplete_details.reason; any other finish is `completed`
     reasoning      where the model's trace stands in its item: content or summary
+    effort         null, or how hard the model thinks where the request does not say
     summary        when a trace stands in a summary: always, or asked (`reasoning.summary`)
     sealed         null, or what `encrypted_content` begins with where the request includes it
     with_status    types of output items that have a status
@@ -29,7 +30,7 @@ What differs between them stands in the contract's profile:
                    image_generation or mcp; items: by the type of the item that tells of it `stages` (the
                    events it goes through), `streamed` (null, or a member whose words come one by one:
                    member, event), `included` (members that come only with an `include`, and what stands
-                   there without: {member: {include, otherwise}})
+                   there without: {pointer: {include, otherwise}}; without `otherwise` nothing)
     usage_details  detail objects of usage with the counts they hold
     ignored        request members that the endpoint takes, does not look at and does not echo
     tier           asked tier -> service_tier of the settled answer (`none`: nothing asked; others are echoed)
@@ -91,6 +92,7 @@ from conformance.dialects.chat import (
     write_usage,
 )
 from conformance.exchange import Event
+from conformance.select import change
 from conformance.values import (
     Citation,
     Finish,
@@ -170,6 +172,9 @@ def read(body: JSON, profile: Profile) -> Turn:
     tools, choice = read_tools(sequence(body.get("tools")), body.get("tool_choice"))
     effort, output = mapping(body.get("reasoning")), mapping(body.get("text"))
     instructions = word(body.get("instructions"))
+    hosted = tuple(_hosted(body, profile))
+    if choice == ToolChoice("any") and hosted and not tools:
+        choice, hosted = None, (replace(hosted[0], forced=True), *hosted[1:])
     first = [Message("system", (Text(instructions),))] if instructions else []
     return Turn(
         messages=(*first, *_read_items(_input(body), profile)),
@@ -182,11 +187,11 @@ def read(body: JSON, profile: Profile) -> Turn:
         temperature=number(body.get("temperature")),
         top_p=number(body.get("top_p")),
         stream=bool(body.get("stream")),
-        reasoning=word(effort.get("effort")),
+        reasoning=word(effort.get("effort")) or profile["effort"],
         tier=word(body.get("service_tier")),
         logprobs=_alternatives(body),
         verbosity=word(output.get("verbosity")),
-        hosted=tuple(_hosted(body, profile)),
+        hosted=hosted,
         extras={name: body[name] for name in EXTRAS if name in body}
         | _besides("reasoning", effort, "effort")
         | _besides("text", output, "format", "verbosity"),
@@ -253,7 +258,14 @@ def _hosted(body: JSON, profile: Profile) -> Iterator[HostedTool]:
     for tool in map(mapping, sequence(body.get("tools"))):
         kind = word(tool.get("type")) or ""
         if kind in known and ("mode" not in choice or kind in allowed):
-            yield HostedTool(known[kind], tool, choice.get("type") == kind)
+            # What a person has approved is not asked for again.
+            approved = {"require_approval": "never"} if _approved(body) else {}
+            yield HostedTool(known[kind], {**tool, **approved}, choice.get("type") == kind)
+
+
+def _approved(body: JSON) -> bool:
+    answers = (item for item in map(mapping, _input(body)) if item.get("type") == "mcp_approval_response")
+    return any(item.get("approve") is True for item in answers)
 
 
 def _besides(name: str, given: JSON, *read_already: str) -> dict[str, Any]:
@@ -612,10 +624,10 @@ def _phase(reply: Reply, profile: Profile) -> dict[str, Any]:
 
 def _hosted_item(call: HostedCall, body: JSON, context: Context, profile: Profile) -> dict[str, Any]:
     included = sequence(body.get("include"))
-    said = dict(call.said)
-    for member, rule in profile["hosted"]["items"][call.item]["included"].items():
+    said: Any = dict(call.said)
+    for where, rule in profile["hosted"]["items"][call.item]["included"].items():
         if rule["include"] not in included:
-            said[member] = rule["otherwise"]
+            said, _ = change(said, where, rule.get("otherwise"), remove="otherwise" not in rule)
     return {
         "id": make_id(profile["ids"][call.item], context.ids),
         "type": call.item,
@@ -798,13 +810,10 @@ def _empty(item: JSON, profile: Profile) -> dict[str, Any]:
         rules = profile["hosted"]["items"][kind]
         streamed = rules["streamed"]
         wordless = {} if streamed is None else {streamed["member"]: ""}
-        later = {member: rules["included"][member]["otherwise"] for member in rules["included"]}
-        return {
-            **item,
-            **{name: value for name, value in later.items() if name in item},
-            **wordless,
-            **status,
-        }
+        announced: Any = {**item, **wordless, **status}
+        for where, rule in rules["included"].items():
+            announced, _ = change(announced, where, rule.get("otherwise"), remove="otherwise" not in rule)
+        return dict(announced)
     beside: JSON = profile["items"].get(kind, {})
     kept = {
         name: beside.get(name, value)
