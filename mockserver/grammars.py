@@ -64,7 +64,7 @@ class _Grammar:
         found = list(DEFINITION.finditer(definition))
         ends = [each.start() for each in found[1:]] + [len(definition)]
         self.rules: dict[str, str] = {}
-        for each, end in zip(found, ends, strict=True):
+        for each, end in zip(found, ends, strict=False):
             # Directives stand between rules.
             self.rules[each[1]] = re.split(r"^%", definition[each.end() : end], maxsplit=1, flags=re.M)[0]
         self.imported = {alias or name: COMMON.get(name) for name, alias in IMPORT.findall(definition)}

@@ -38,7 +38,7 @@ from .instances import BrokenSchema, instance
 from .literal import literal
 from .mentions import mentions
 from .reading import words
-from .speaking import CannotSpeak, speak, spoken_tokens
+from .speaking import CannotSpeak, speak, speakable, spoken_tokens
 from .tokens import count, count_call, count_media, count_text, split
 from .vision import Picture, UnreadableMedia, look
 from .words import gist, topics
@@ -121,17 +121,19 @@ def _reply(scene: _Scene, called: tuple[ToolCall, ...], variant: str, ability: A
     stop = _first_stop(text, turn.stop)
     if stop is not None:
         text, finish = text[: text.index(stop)], "stop_sequence"
-    text, cut = _cut(text, left)
+    text, cut = _cut(text, left if turn.speech is None else speakable(left))
     if cut or whole:
         stop, finish = None, "length"
     usage = Usage(prompt, thought + count_text(text), thought, heard=scene.heard)
     citations: list[Citation] = []
     if turn.search and text and finish == "stop" and turn.output is None:
-        text, *citations = _cited(text, scene.prompt)
-        usage = replace(usage, output=thought + count_text(text))
+        cited, citation = _cited(text, scene.prompt)
+        if count_text(cited) <= left:
+            text, citations = cited, [citation]
+            usage = replace(usage, output=thought + count_text(text))
     if turn.prediction is not None:
         accepted, missed = predicted.shared(text, turn.prediction)
-        missed = int(min(missed, left - count_text(text)))
+        missed = int(min(missed, left - count_text(text))) if turn.speech is None else 0
         usage = replace(usage, output=usage.output + missed, accepted=accepted, rejected=missed)
     if text:
         parts.append(Text(text))

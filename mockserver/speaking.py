@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from .tokens import split
 
-__all__ = ["FORMATS", "CannotSpeak", "speak", "spoken_tokens"]
+__all__ = ["FORMATS", "CannotSpeak", "speak", "speakable", "spoken_tokens"]
 
 RATE = 24_000
 """Samples a second, one channel of 16 bits."""
@@ -48,6 +48,11 @@ def speak(text: str, form: str) -> bytes:
 def spoken_tokens(text: str) -> int:
     """How many tokens the sound of `text` counts."""
     return math.ceil(len(split(text)) * (TONE + PAUSE) * TOKENS_PER_SECOND)
+
+
+def speakable(tokens: float) -> float:
+    """How many tokens of text can be said and spoken with so many in all."""
+    return max(0.0, (tokens - 1) / (1 + (TONE + PAUSE) * TOKENS_PER_SECOND))
 
 
 @lru_cache

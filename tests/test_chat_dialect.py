@@ -21,6 +21,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from conformance.dialects import Context, chat
 from conformance.exchange import Event
 from conformance.values import (
+    Citation,
     Media,
     Message,
     OutputFormat,
@@ -230,6 +231,10 @@ turns = st.builds(
     reasoning=st.none() | st.sampled_from(["none", "low", "high"]),
     tier=st.none() | st.sampled_from(["auto", "flex"]),
     logprobs=st.none() | st.integers(0, 20),
+    speech=st.none() | st.just({"voice": "alloy", "format": "wav"}),
+    prediction=st.none() | words,
+    search=st.booleans(),
+    verbosity=st.none() | st.sampled_from(["low", "high"]),
     extras=st.just({}) | st.just({"stream_options": {"include_usage": True}, "logit_bias": None}),
 )
 
@@ -548,6 +553,146 @@ def test_reasoning_is_read_under_both_names(member: str) -> None:
     events = [Event(None, {"choices": [{"index": 0, "delta": {member: piece}}]}) for piece in ("H", "m.")]
     assert chat.parse(answer, OPENAI) == [Reply((Reasoning("Hm."), Text("Yes.")), "stop")]
     assert chat.fold(events, OPENAI) == [Reply((Reasoning("Hm."),))]
+
+
+DOCUMENTED = {
+    **OPENAI,
+    "finish_named": "stop",
+    "finish_function": "function_call",
+    "ids": {**OPENAI["ids"], "audio": {"prefix": "audio_", "length": 8, "alphabet": "0123456789abcdef"}},
+    "audio": {"seconds": 3600},
+    "fingerprint": {"prefix": "fp_", "length": 10, "alphabet": "0123456789abcdef"},
+    "moderation": {"categories": ["hate", "violence"]},
+}
+CALL = Reply((ToolCall("call_1", "weather", {"city": "Oslo"}),), "tool_calls")
+NAMED = {"tools": [{}], "tool_choice": {"type": "function", "function": {"name": "weather"}}}
+ALLOWED = {"tools": [{}], "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "required"}}}
+FUNCTIONS = {"functions": [{"name": "weather"}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "finish"),
+    [
+        ({"tools": [{}]}, "tool_calls"),
+        ({"tools": [{}], "tool_choice": "required"}, "tool_calls"),
+        (ALLOWED, "tool_calls"),
+        (NAMED, "stop"),
+        (FUNCTIONS, "function_call"),
+        ({**FUNCTIONS, "function_call": {"name": "weather"}}, "stop"),
+    ],
+    ids=str,
+)
+def test_the_reason_of_a_call_depends_on_how_it_was_asked(body: dict[str, Any], finish: str) -> None:
+    assert chat.render(body, [CALL], context(), DOCUMENTED)["choices"][0]["finish_reason"] == finish
+    assert (
+        list(chat.stream(body, [CALL], context(), DOCUMENTED))[-1].data["choices"][0]["finish_reason"]
+        == finish
+    )
+    assert chat.render(body, [CALL], context(), MANTLE)["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_a_function_is_answered_as_one_and_read_back() -> None:
+    answer = chat.render(FUNCTIONS, [CALL], context(), DOCUMENTED)
+    message = answer["choices"][0]["message"]
+    assert message["function_call"] == {"name": "weather", "arguments": '{"city":"Oslo"}'}
+    assert "tool_calls" not in message
+    (whole,) = chat.parse(answer, DOCUMENTED)
+    (pieces,) = chat.fold(chat.stream(FUNCTIONS, [CALL], context(), DOCUMENTED), DOCUMENTED)
+    assert whole == pieces == Reply((ToolCall("weather", "weather", {"city": "Oslo"}),), "tool_calls")
+
+
+def test_a_custom_call_is_streamed_in_pieces() -> None:
+    reply = Reply((ToolCall("call_1", "code", "print(1)", custom=True),), "tool_calls")
+    events = list(chat.stream({}, [reply], context(), DOCUMENTED))
+    calls = [each for event in events for each in event.data["choices"][0]["delta"].get("tool_calls", ())]
+    assert calls[0] == {
+        "index": 0,
+        "id": "call_1",
+        "type": "custom",
+        "custom": {"name": "code", "input": ""},
+    }
+    assert [set(each) for each in calls[1:]] == [{"index", "custom"}] * 3
+    assert chat.fold(events, DOCUMENTED) == [reply]
+
+
+def test_a_spoken_answer_has_no_content_but_a_transcript() -> None:
+    reply = Reply((Text("Hello there"), Media("audio", "pcm16", bytes(range(20)))), "stop")
+    answer = chat.render({}, [reply], context(), DOCUMENTED)
+    message = answer["choices"][0]["message"]
+    assert (message["content"], message["audio"]["transcript"]) == (None, "Hello there")
+    assert message["audio"]["expires_at"] == answer["created"] + 3600
+    assert base64.b64decode(message["audio"]["data"]) == bytes(range(20))
+    events = list(chat.stream({}, [reply], context(), DOCUMENTED))
+    (pieces,) = chat.fold(events, DOCUMENTED)
+    assert pieces == chat.parse(answer, DOCUMENTED)[0]
+    assert pieces.parts == (Text("Hello there"), Media("audio", None, bytes(range(20))))
+
+
+def test_citations_are_told_and_read_back() -> None:
+    cited = Citation("https://example.com/x", "X", 3, 8)
+    reply = Reply((Text("It is so."),), "stop", citations=(cited,))
+    answer = chat.render({}, [reply], context(), DOCUMENTED)
+    assert answer["choices"][0]["message"]["annotations"] == [
+        {
+            "type": "url_citation",
+            "url_citation": {"start_index": 3, "end_index": 8, "title": "X", "url": "https://example.com/x"},
+        }
+    ]
+    assert chat.parse(answer, DOCUMENTED) == [reply]
+    assert chat.fold(chat.stream({}, [reply], context(), DOCUMENTED), DOCUMENTED) == [reply]
+
+
+def odds(text: str, alternatives: int) -> list[dict[str, Any]]:
+    return [{"token": each, "logprob": -0.5, "bytes": None, "top_logprobs": []} for each in text]
+
+
+def test_odds_stand_only_where_they_were_asked_for() -> None:
+    reply, asking = Reply((Text("abcd"),), "stop"), {"logprobs": True, "top_logprobs": 2}
+    told = replace(context(), likely=odds)
+    assert chat.render({}, [reply], told, DOCUMENTED)["choices"][0]["logprobs"] is None
+    [choice] = chat.render(asking, [reply], told, DOCUMENTED)["choices"]
+    assert choice["logprobs"] == {"content": odds("abcd", 2), "refusal": None}
+    beside = [
+        event.data["choices"][0]["logprobs"] for event in chat.stream(asking, [reply], told, DOCUMENTED)
+    ]
+    assert beside == [
+        None,
+        {"content": odds("abc", 2), "refusal": None},
+        {"content": odds("d", 2), "refusal": None},
+        None,
+    ]
+    (refused,) = chat.render(asking, [Reply((Refusal("no"),))], told, DOCUMENTED)["choices"]
+    assert refused["logprobs"] == {"content": None, "refusal": odds("no", 2)}
+
+
+def test_a_fingerprint_is_that_of_the_model() -> None:
+    here = chat.render({}, [CALL], context(), DOCUMENTED)["system_fingerprint"]
+    there = chat.render({}, [CALL], replace(context(), model="gpt-4o"), DOCUMENTED)["system_fingerprint"]
+    assert here != there and len(here) == len("fp_0123456789")
+    assert chat.render({}, [CALL], context(), DOCUMENTED)["system_fingerprint"] == here
+
+
+def test_moderation_is_told_to_who_asks() -> None:
+    asking = {"moderation": {"model": "omni-moderation-latest"}}
+    said = chat.render(asking, [CALL], context(), DOCUMENTED)["moderation"]
+    assert said["input"]["results"][0]["categories"] == {"hate": False, "violence": False}
+    assert "moderation" not in chat.render({}, [CALL], context(), DOCUMENTED)
+    assert "moderation" not in chat.render(asking, [CALL], context(), MANTLE)
+
+
+def test_words_and_sounds_of_usage_are_counted_apart() -> None:
+    details = {
+        "prompt_tokens_details": {"audio_tokens": 0, "text_tokens": 0},
+        "completion_tokens_details": {"audio_tokens": 0, "text_tokens": 0, "rejected_prediction_tokens": 0},
+    }
+    usage = chat.write_usage(Usage(9, 12, heard=4, audio=5, rejected=2), "prompt", "completion", details)
+    assert usage["prompt_tokens_details"] == {"audio_tokens": 4, "text_tokens": 5}
+    assert usage["completion_tokens_details"] == {
+        "audio_tokens": 5,
+        "text_tokens": 7,
+        "rejected_prediction_tokens": 2,
+    }
+    assert chat.read_usage(usage, "prompt", "completion") == Usage(9, 12, heard=4, audio=5, rejected=2)
 
 
 @pytest.mark.parametrize("text", ["", "{", '"word"', "NaN", "[" * 100_000])

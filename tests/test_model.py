@@ -707,6 +707,56 @@ def test_reasoning_counts_against_the_cap() -> None:
     assert count_text(cut.text) == 2
 
 
+# What only some requests want
+
+
+GRAMMAR = {"syntax": "regex", "definition": "[a-c]{3}!"}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "grammar", "given"),
+    [
+        ("Run this:\n```python\nprint(1)\n```", None, "print(1)"),
+        ('Ask run_code for "2 + 2".', None, "2 + 2"),
+        ("What does it say?", None, "What does it say?"),
+        ("What does it say?", GRAMMAR, "abc!"),
+    ],
+    ids=str,
+)
+def test_a_custom_tool_is_given_a_text(prompt: str, grammar: Any, given: str) -> None:
+    custom = Tool("run_code", "Runs code.", custom=True, grammar=grammar)
+    (call,) = answer(turn(prompt, tools=(custom,), tool_choice=ToolChoice("any"))).tool_calls
+    assert (call.name, call.arguments, call.custom) == ("run_code", given, True)
+
+
+def test_an_answer_is_what_was_predicted() -> None:
+    one = answer(turn("Rename `old` to `new`.", prediction="old = 1\nolder = old"))
+    assert one.text == "new = 1\nolder = new"
+    assert one.usage is not None and one.usage.accepted > one.usage.rejected == 2
+
+
+def test_a_prediction_that_does_not_come_true_is_paid_all_the_same() -> None:
+    one = answer(turn("Reply with exactly: hello", prediction="something else altogether"))
+    assert one.usage is not None
+    assert (one.text, one.usage.accepted, one.usage.rejected) == ("hello", 0, 3)
+    assert one.usage.output == count_text("hello") + 3
+
+
+def test_what_was_looked_up_is_cited() -> None:
+    one = answer(turn("Tell me about lighthouses.", search=True))
+    (citation,) = one.citations
+    assert citation.url in one.text[citation.start : citation.end]
+    assert not answer(turn("Tell me about lighthouses.")).citations
+
+
+def test_an_answer_is_spoken_in_the_format_asked() -> None:
+    one = answer(turn("Reply with exactly: hello", speech={"voice": "alloy", "format": "wav"}))
+    text, sound = one.parts
+    assert text == Text("hello") and isinstance(sound, Media)
+    assert (sound.kind, sound.format) == ("audio", "wav") and (sound.data or b"")[:4] == b"RIFF"
+    assert one.usage is not None and one.usage.audio > 0
+
+
 PROMPTS = st.sampled_from(
     [
         "Hello",
@@ -729,6 +779,15 @@ PROMPTS = st.sampled_from(
     st.sampled_from([None, OutputFormat(), OutputFormat(PERSON)]),
     st.sampled_from([SILENT, THINKING, Ability(True, 12)]),
     st.integers(1, 3),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "speech": st.just({"voice": "alloy", "format": "pcm16"}),
+            "prediction": st.sampled_from(["Hello", "Rain falls from clouds. " * 5]),
+            "search": st.just(True),
+            "verbosity": st.sampled_from(["low", "medium", "high"]),
+        },
+    ),
 )
 def test_usage_always_adds_up_and_the_cap_always_holds(
     prompt: str,
@@ -739,6 +798,7 @@ def test_usage_always_adds_up_and_the_cap_always_holds(
     output: OutputFormat | None,
     ability: Ability,
     n: int,
+    more: dict[str, Any],
 ) -> None:
     asked = turn(
         prompt,
@@ -749,11 +809,13 @@ def test_usage_always_adds_up_and_the_cap_always_holds(
         output=output,
         n=n,
         temperature=1.0,
+        **more,
     )
     for one in reply(asked, 1, ability):
         spent = sum(count_text(part.text) for part in one.parts if isinstance(part, (Text, Reasoning)))
         spent += sum(count_call(call.name, call.arguments) for call in one.tool_calls)
         assert one.usage is not None
+        spent += one.usage.audio + one.usage.rejected
         assert (one.usage.input, one.usage.output) == (count(asked), spent)
         limit = ability.max_output if cap is None else cap
         assert limit is None or spent <= limit
@@ -761,6 +823,7 @@ def test_usage_always_adds_up_and_the_cap_always_holds(
         assert (one.finish == "stop_sequence") == (one.stop_sequence is not None)
         assert not any(stop and stop in one.text for stop in stops)
         assert all(call.id == "" for call in one.tool_calls)
+        assert all(one.text[each.start : each.end] for each in one.citations)
 
 
 SAYS_ALL = """

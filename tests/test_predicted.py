@@ -1,0 +1,46 @@
+"""Predicted answers: the changes that a prompt asks for, and how much of a prediction came true."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockserver.predicted import edited, shared
+from mockserver.tokens import count_text
+
+CODE = "class User {\n  username: string;\n  usernames: string[];\n}\n"
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Replace the username property with an email property.",
+        "Rename `username` to `email`, please.",
+        "Change the field 'username' into \"email\".",
+        "replace username by email",
+    ],
+    ids=str,
+)
+def test_a_name_is_changed_and_no_longer_one(prompt: str) -> None:
+    assert edited(prompt, CODE) == CODE.replace("username:", "email:")
+
+
+def test_a_prompt_that_wants_no_change_changes_nothing() -> None:
+    assert edited("Add a comment.", CODE) == CODE
+
+
+def test_a_name_with_special_signs_is_taken_as_it_is() -> None:
+    assert edited(r"replace a.b with c$1", "a.b axb") == "c$1 axb"
+
+
+@given(st.text())
+def test_a_prediction_that_comes_true_is_accepted_whole(text: str) -> None:
+    assert shared(text, text) == (count_text(text), 0)
+
+
+@given(st.text(), st.text())
+def test_each_token_of_a_prediction_is_accepted_or_rejected(text: str, prediction: str) -> None:
+    accepted, rejected = shared(text, prediction)
+    assert accepted + rejected == count_text(prediction)
+    assert 0 <= accepted <= count_text(text)
