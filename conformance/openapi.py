@@ -2,7 +2,8 @@
 
     paths       each path of a contract; contracts that share path and method (plain and streamed) are one operation
     request     the shapes with their $refs; where several contracts share an operation, a body is one of theirs
-    responses   each status that the contracts name: the answer, a stream as the schema of one event, the refusals
+    responses   each status that the contracts name: the answer, a stream as the schema of one event, the refusals;
+                a server-sent event as the object of its fields, the data as contentSchema
     components  the shapes of specs/shapes under the names of file and definition: chat.Request
     x-conformance-*   what OpenAPI has no word for: contracts, the order of events, the last message of a stream
 
@@ -311,18 +312,37 @@ def _answer(contracts: Sequence[Contract], components: _Components) -> dict[str,
 
 
 def _events(contract: Contract, components: _Components) -> Schema:
-    """The schema of the data of one event."""
+    """The schema of one event: of server-sent events its fields, as OpenAPI 3.2 has them; else of its data."""
+    named = [(name, components.schema(contract, said)) for name, said in contract.response["events"].items()]
+    told: dict[str, list[Any]] = {}
+    for failure in contract.failures.values():
+        if failure.in_stream is not None:
+            told.setdefault(failure.in_stream.get("name") or "", []).append(failure.in_stream["data"])
+    named += [(name or "failure", _template(data)) for name, data in told.items()]
+    framing = contract.response["framing"]
+    if framing["kind"] != "sse":
+        return {**_any([schema for _, schema in named]), "description": "One event of the stream."}
     schemas = [
-        {"title": name, **schema} if "$ref" not in schema else schema
-        for name, said in contract.response["events"].items()
-        if isinstance(schema := components.schema(contract, said), dict)
+        _message(
+            name, schema, framing["event_line"] != "none" and name in {*contract.response["events"], *told}
+        )
+        for name, schema in named
     ]
-    told = [
-        failure.in_stream["data"] for failure in contract.failures.values() if failure.in_stream is not None
-    ]
-    if told:
-        schemas.append({"title": "failure", **_template(told)})
-    return {**_any(schemas), "description": "One event; the answer is a stream of them."}
+    if framing.get("done") is not None:
+        data = {"data": {"const": framing["done"]}}
+        schemas.insert(0, {"title": "end", "type": "object", "required": ["data"], "properties": data})
+    return {**_any(schemas), "description": "One server-sent event; its data is JSON."}
+
+
+def _message(name: str, schema: Any, with_name: bool) -> Schema:
+    """The fields of one server-sent event."""
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
+    return {
+        "title": name,
+        "type": "object",
+        "required": ["event", "data"] if with_name else ["data"],
+        "properties": {"data": data, **({"event": {"const": name}} if with_name else {})},
+    }
 
 
 def _headers(contracts: Sequence[Contract], components: _Components) -> dict[str, Any]:

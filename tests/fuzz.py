@@ -544,11 +544,28 @@ class Document:
         if id(schema) not in self._shapes:
             self._kept.append(schema)
             whole = {**schema, "components": self._said["components"]}
-            self._shapes[id(schema)] = jsonschema_rs.Draft202012Validator(whole)
+            self._shapes[id(schema)] = jsonschema_rs.Draft202012Validator(
+                whole, keywords={"contentSchema": self._content()}
+            )
         try:
             return bool(self._shapes[id(schema)].is_valid(value))
         except ValueError:
             return False
+
+    def _content(self) -> Any:
+        """The keyword contentSchema, which readers of JSON Schema pass over if they are not told."""
+        drawing = self
+
+        class Content:
+            def __init__(self, parent: Any, value: Any, path: Any) -> None:
+                self._schema = value
+
+            def validate(self, text: str) -> None:
+                value = json.loads(text)
+                if not drawing.fits(self._schema, value):
+                    raise ValueError(drawing.why(self._schema, value))
+
+        return Content
 
     def why(self, schema: Any, value: Any) -> str:
         """What of the value does not fit, and the value."""
@@ -865,7 +882,7 @@ class Document:
         self, outcome: Outcome, where: str, asked: Asked, kind: str, content: Mapping[str, Any], data: bytes
     ) -> None:
         if "x-conformance-stream" in content:
-            values = [each for each in _events(kind, data) if each is not None]
+            values = list(_events(kind, data))
         elif kind == "application/json":
             try:
                 values = [json.loads(data)]
@@ -875,11 +892,17 @@ class Document:
         else:
             values = [data.decode("utf-8", "replace")]
         for value in values:
-            if isinstance(value, dict) and isinstance(value.get("id"), str):
-                self.seen.append(value["id"])
+            self._see(value)
             if not self.fits(content["schema"], value):
                 wrong = f"{where}: not of its schema: {_skeleton(value)}"
                 outcome.fault(wrong, asked.request, self.why(content["schema"], value))
+
+    def _see(self, value: Any) -> None:
+        """Remembers what the answer gave out: its id, and that of the response in an event."""
+        for found in re.findall(
+            r'"id": ?"((?:resp|chatcmpl|conv|msg)_?[^"]+)"', json.dumps(value).replace('\\"', '"')
+        )[:3]:
+            self.seen.append(found)
 
 
 @dataclass(frozen=True)
@@ -892,16 +915,19 @@ class Asked:
 
 
 def _events(kind: str, data: bytes) -> Iterator[Any]:
-    """The data of each event of a stream; None for its end."""
-    if kind != "text/event-stream":
-        return
-    decoder = sse.Decoder()
-    for message in [*decoder.feed(data), *decoder.close()]:
-        yield None if message.data == "[DONE]" else json.loads(message.data)
+    """The fields of each server-sent event of a stream; the lines of another."""
+    if kind == "text/event-stream":
+        decoder = sse.Decoder()
+        for message in [*decoder.feed(data), *decoder.close()]:
+            yield {"data": message.data, **({"event": message.event} if message.event else {})}
+    elif kind.endswith("ndjson"):
+        yield from (json.loads(line) for line in data.splitlines() if line)
 
 
 def _skeleton(value: Any) -> str:
     """What tells faults of one kind from another: the members, not what is in them."""
+    if isinstance(value, dict) and "data" in value and isinstance(value["data"], str):
+        return f"event {value.get('event', '')}"
     return f"{{{', '.join(sorted(value))}}}" if isinstance(value, dict) else type(value).__name__
 
 

@@ -74,7 +74,7 @@ FAMILY = ["openai", "bedrock-mantle", "mistral", "open-responses", "openai-compa
 @pytest.mark.parametrize("provider", FAMILY)
 def test_what_is_drawn_from_the_openapi_document_is_answered_as_it_says(provider: str) -> None:
     said = document(SPECS, provider)
-    outcome = fuzz.ask_from_document(SPECS, said, 400, 1, SPECS.providers[provider].prefix)
+    outcome = fuzz.ask_from_document(SPECS, said, 250, 1, SPECS.providers[provider].prefix)
     assert outcome.faults == {}
     assert outcome.statuses["200"] > 20, "the requests are spoilt beyond use"
     assert len(outcome.refused) > 4, "the requests are no longer spoilt in many ways"
@@ -85,7 +85,9 @@ class TestFromADocument:
 
     @pytest.fixture
     def said(self) -> dict[str, Any]:
-        return document(SPECS, "openai")
+        made = document(SPECS, "openai")
+        made["paths"] = {path: item for path, item in made["paths"].items() if path == "/v1/chat/completions"}
+        return made
 
     def faults(self, said: dict[str, Any]) -> str:
         outcome = fuzz.ask_from_document(SPECS, said, 150, 1, SPECS.providers["openai"].prefix)
@@ -111,7 +113,7 @@ class TestFromADocument:
     def test_an_event_of_another_shape(self, said: dict[str, Any]) -> None:
         answer = said["paths"]["/v1/chat/completions"]["post"]["responses"]["200"]
         answer["content"]["text/event-stream"]["schema"] = {"required": ["planted"]}
-        assert "chat-completions: 200: not of its schema: {choices" in self.faults(said)
+        assert "chat-completions: 200: not of its schema: event" in self.faults(said)
 
     def test_a_body_that_is_taken_though_the_document_refuses_it(self, said: dict[str, Any]) -> None:
         body = said["paths"]["/v1/chat/completions"]["post"]["requestBody"]["content"]["application/json"]

@@ -92,6 +92,21 @@ def test_plain_and_streamed_answers_are_one_operation() -> None:
     assert stream["framing"]["done"] == "[DONE]"
 
 
+def test_a_server_sent_event_is_told_by_its_fields() -> None:
+    post = DOCUMENTS["openai"]["paths"]["/v1/responses"]["post"]
+    events = post["responses"]["200"]["content"]["text/event-stream"]["schema"]["anyOf"]
+    [created] = [each for each in events if each["title"] == "response.created"]
+    assert created["properties"]["event"] == {"const": "response.created"}
+    assert created["properties"]["data"]["contentMediaType"] == "application/json"
+    chunk, end = (
+        DOCUMENTS["openai"]["paths"]["/v1/chat/completions"]["post"]["responses"]["200"]["content"][
+            "text/event-stream"
+        ]["schema"]["anyOf"][at]
+        for at in (1, 0)
+    )
+    assert "event" not in chunk["properties"] and end["properties"]["data"] == {"const": "[DONE]"}
+
+
 def test_a_refusal_names_its_codes() -> None:
     made = DOCUMENTS["openai"]
     refused = resolved(made, made["paths"]["/v1/chat/completions"]["post"]["responses"]["401"])
@@ -105,10 +120,9 @@ def test_a_refusal_names_its_codes() -> None:
 
 
 def test_shapes_are_components_and_point_at_each_other() -> None:
-    schemas = DOCUMENTS["openai"]["components"]["schemas"]
-    assert schemas["chat.Request"]["properties"]["messages"]["items"] == {
-        "$ref": "#/components/schemas/chat.Message"
-    }
+    schemas = DOCUMENTS["bedrock-runtime"]["components"]["schemas"]
+    messages = schemas["converse.Request"]["properties"]["messages"]
+    assert messages["items"] == {"$ref": "#/components/schemas/converse.Message"}
 
 
 def test_where_unknown_members_are_refused_the_schema_is_closed(example: Example) -> None:
