@@ -59,6 +59,7 @@ CONDITIONS: Mapping[str, tuple[str, ...]] = {
     + ("media-unreachable", "media-unsupported"),
     "tools": ("tool-ids-mismatch", "tools-not-offered", "tools-not-streamed"),
     "calls": ("orphan-tool-result", "unanswered-tool-call"),
+    "traces": ("trace-alone",),
     "cap": ("output-cap-exceeded",),
     "context": ("context-overflow", "cap-beyond-context"),
     "state": (

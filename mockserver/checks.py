@@ -397,6 +397,15 @@ class Asking:
         details = {"index": found.index, "got": found.ids[0], "ids": ", ".join(found.ids)}
         return Refusal(found.condition, details)
 
+    def traces(self) -> Check:
+        """Traces of reasoning that are sent back come with what they were thought for."""
+        from mockserver.pairing import alone
+
+        yield from ()
+        given = self.body.get("input") if isinstance(self.body, Mapping) else None
+        found = alone(given) if isinstance(given, list) else None
+        return None if found is None else Refusal("trace-alone", {"got": found, "member": "input"})
+
     def cap(self) -> Check:
         yield from ()
         turn = self._read_turn()
@@ -625,6 +634,7 @@ CHECKS = {
     "media": Asking.media,
     "tools": Asking.tools,
     "calls": Asking.calls,
+    "traces": Asking.traces,
     "cap": Asking.cap,
     "context": Asking.context,
     "state": Asking.state,

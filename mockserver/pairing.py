@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from conformance.values import Message, ToolCall, ToolResult
 
-__all__ = ["Unpaired", "unpaired"]
+__all__ = ["Unpaired", "alone", "unpaired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +46,20 @@ def unpaired(messages: Sequence[Message], *, at_once: bool) -> Unpaired | None:
     if open_calls:
         return Unpaired("unanswered-tool-call", min(open_calls.values()), tuple(open_calls))
     return None
+
+
+def alone(items: Sequence[Any]) -> str | None:
+    """The id of the first trace among input items which lacks what it was thought for: a call, or a message with an id.
+
+    A trace that has no id itself stands for itself.
+    """
+    waiting: str | None = None
+    for item in (each for each in items if isinstance(each, Mapping)):
+        kind, named = item.get("type", "message"), item.get("id")
+        if kind == "reasoning":
+            waiting = waiting or named
+        elif waiting is not None and kind == "message" and (item.get("role") != "assistant" or not named):
+            return waiting
+        else:
+            waiting = None
+    return waiting
