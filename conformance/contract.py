@@ -970,8 +970,8 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
     for name, (path, said) in raw.items():
         full = _resolve(name, raw, resolved, library)
         if isinstance(full.get("profile"), str) and "provider" in full:
-            other = _home(full["profile"], full["provider"])
-            full = {**full, "profile": _resolve(other, raw, resolved, library)["profile"]}
+            home = _home(full["profile"], full["provider"])
+            full = {**full, "profile": _resolve(home, raw, resolved, library)["profile"]}
         provider = None
         if not said.get("abstract") or "provider" in full:
             if full.get("provider") not in providers:
@@ -1094,7 +1094,7 @@ def _resolve(
                 for each in own["by_model"].values():
                     _make_absolute(each, library.uri(path))
             parent = folded(line[1:]) if line[1:] else {}
-            own_alone = ("abstract", "extends")
+            own_alone = ("abstract", "extends", "afresh", *own.get("afresh", ()))
             done[line] = _extend({key: value for key, value in parent.items() if key not in own_alone}, own)
         return done[line]
 
