@@ -11,6 +11,8 @@ NODE_INSTALLED := $(NODE_CLIENTS)/node_modules/.package-lock.json
 PYTEST_LOWEST := build/pytest-lowest
 # The AWS CLI and aiobotocore pin a botocore of their own.
 AWS_CLIENTS := build/aws-clients
+# LiteLLM pins an openai of its own; its responses() is not without its extra `mcp`.
+LITELLM := build/litellm
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint lock readme clean chromium
@@ -26,7 +28,7 @@ help:
 run: .venv/.installed
 	@.venv/bin/conformance run --report-dir build/report
 
-test: .venv/.installed $(NODE_INSTALLED) $(PYTEST_LOWEST)/.installed $(AWS_CLIENTS)/.installed chromium
+test: .venv/.installed $(NODE_INSTALLED) $(PYTEST_LOWEST)/.installed $(AWS_CLIENTS)/.installed $(LITELLM)/.installed chromium
 	@$(PY) -m pytest -n 2 --dist loadgroup
 
 lint: .venv/.installed
@@ -42,6 +44,8 @@ lock:
 		--upgrade --quiet --custom-compile-command 'make lock' -o requirements-pytest-lowest.lock
 	@printf 'awscli\naiobotocore\n' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes \
 		--upgrade --quiet --custom-compile-command 'make lock' -o requirements-aws-clients.lock
+	@echo 'litellm[mcp]' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes \
+		--upgrade --quiet --custom-compile-command 'make lock' -o requirements-litellm.lock
 	@cd $(NODE_CLIENTS) && rm -f package-lock.json && npm install --package-lock-only
 
 readme: .venv/.installed
@@ -79,6 +83,11 @@ $(PYTEST_LOWEST)/.installed: requirements-pytest-lowest.lock .venv/.installed
 $(AWS_CLIENTS)/.installed: requirements-aws-clients.lock .venv/.installed
 	@rm -rf $(AWS_CLIENTS)
 	@$(PIP_INSTALL) --no-deps --target $(AWS_CLIENTS) --require-hashes -r requirements-aws-clients.lock
+	@touch $@
+
+$(LITELLM)/.installed: requirements-litellm.lock .venv/.installed
+	@rm -rf $(LITELLM)
+	@$(PIP_INSTALL) --no-deps --target $(LITELLM) --require-hashes -r requirements-litellm.lock
 	@touch $@
 
 # Where we may install it we do; elsewhere the browser's own test says that it is missing.
