@@ -130,9 +130,41 @@ def test_a_response_is_kept_until_it_is_deleted(run: Run) -> None:
     kept = run("responses, kept")["responses, kept"]
     assert kept["found"]["id"] == kept["made"]["id"]
     assert kept["found"]["output"] == kept["made"]["output"]
-    [item] = kept["items"]
-    assert (item["role"], item["content"][0]["text"]) == ("user", "Reply with exactly: amber kettle 42")
     assert kept["gone"]["class"] == "NotFoundError"
+
+
+def test_a_response_in_the_background_is_waited_for_or_cancelled(run: Run) -> None:
+    read = run("responses, in the background", "responses, cancelled")
+    waited = read["responses, in the background"]
+    assert waited["began"] in ("queued", "in_progress")
+    assert waited["response"]["output_text"] == "amber kettle 42"
+    assert read["responses, cancelled"]["status"] in ("cancelled", "completed")
+
+
+@pytest.mark.parametrize("provider", ["openai"], indirect=True)
+def test_what_openai_keeps_is_listed_page_by_page(run: Run) -> None:
+    items = run("responses, items of the input")["responses, items of the input"]
+    assert [item["content"][0]["text"] for item in items] == ["My name is Ada.", "What is my name?"]
+
+
+@pytest.mark.parametrize("provider", ["openai"], indirect=True)
+def test_a_conversation_remembers(run: Run) -> None:
+    talk = run("conversation")["conversation"]
+    assert "PELICAN7" in talk["text"]
+    assert talk["roles"] == ["user", "assistant"] * 2
+    assert talk["deleted"]["deleted"] is True
+
+
+@pytest.mark.parametrize("provider", ["openai"], indirect=True)
+def test_a_stored_completion_is_found_updated_and_deleted(run: Run) -> None:
+    stored = run("chat, stored")["chat, stored"]
+    assert stored["found"]["choices"] == stored["made"]["choices"]
+    assert (stored["found"]["metadata"], stored["updated"]["metadata"]) == (
+        {"of": "probe"},
+        {"of": "another"},
+    )
+    assert [message["content"] for message in stored["asked"]] == ["Reply with exactly: amber kettle 42"]
+    assert stored["deleted"]["deleted"] is True
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])

@@ -133,7 +133,6 @@ await run({
     'responses, kept': async () => {
         const made = await client.responses.create({ model, input: prompt });
         const found = await client.responses.retrieve(made.id);
-        const items = await collect(client.responses.inputItems.list(made.id));
         const deleted = await client.responses.delete(made.id);
         let gone = null;
         try {
@@ -141,7 +140,49 @@ await run({
         } catch (error) {
             gone = describe(error);
         }
-        return { made, found, items, deleted: deleted ?? null, gone };
+        return { made, found, deleted: deleted ?? null, gone };
+    },
+
+    'responses, items of the input': async () => {
+        const input = ['My name is Ada.', 'What is my name?'].map((content) => ({ role: 'user', content }));
+        const { id } = await client.responses.create({ model, input });
+        return collect(client.responses.inputItems.list(id, { limit: 1, order: 'asc' }));
+    },
+
+    'responses, in the background': async () => {
+        let response = await client.responses.create({ model, input: prompt, background: true });
+        const began = response.status;
+        while (response.status === 'queued' || response.status === 'in_progress') {
+            response = await client.responses.retrieve(response.id);
+        }
+        return { began, response };
+    },
+
+    'responses, cancelled': async () => {
+        const { id } = await client.responses.create({ model, input: prompt, background: true });
+        return client.responses.cancel(id);
+    },
+
+    conversation: async () => {
+        const { id } = await client.conversations.create({ metadata: { of: 'probe' } });
+        await client.responses.create({ model, input: 'The code word is PELICAN7. Remember it.', conversation: id });
+        const asked = await client.responses.create({
+            model,
+            input: 'What is the code word? Answer with the code word only.',
+            conversation: id,
+        });
+        const items = await collect(client.conversations.items.list(id, { order: 'asc' }));
+        const deleted = await client.conversations.delete(id);
+        return { text: asked.output_text, roles: items.map((item) => item.role), deleted };
+    },
+
+    'chat, stored': async () => {
+        const made = await client.chat.completions.create({ model, messages, store: true, metadata: { of: 'probe' } });
+        const found = await client.chat.completions.retrieve(made.id);
+        const updated = await client.chat.completions.update(made.id, { metadata: { of: 'another' } });
+        const asked = await collect(client.chat.completions.messages.list(made.id));
+        const deleted = await client.chat.completions.delete(made.id);
+        return { made, found, updated, asked, deleted };
     },
 
     'chat, aborted': async () =>
