@@ -44,6 +44,7 @@ What differs between them stands in the contract's profile:
       without      members that no event has; `begun_without`: only the last one has them
       text         members that output_text.delta and .done have besides
       empty_part   members that an output_text part has besides when it is announced
+      bytes        whether probabilities in events have the bytes of their tokens; missing: no
       reasoning_event  the name in the events of a raw trace: reasoning_text or reasoning
       reasoning_part  the events around a trace in `content`: content_part or reasoning_part; null: none
       obfuscation  null, or random text in deltas: low, high (length), alphabet
@@ -843,19 +844,21 @@ def _text_payloads(part: JSON, place: JSON, context: Context, profile: Profile) 
     beside = profile["stream"]["text"]
     pieces = context.split(part["text"])
     likely = sequence(part.get("logprobs"))
-    each = [[_shown(entry)] for entry in likely] if len(likely) == len(pieces) else [None] * len(pieces)
+    each = [[_shown(entry, profile)] for entry in likely] if len(likely) == len(pieces) else [None] * len(pieces)
     for piece, entries in zip(pieces, each, strict=True):
         told = beside if entries is None else {**beside, "logprobs": entries}
         yield _delta("output_text", place, piece, told, context, profile)
     for index, annotation in enumerate(sequence(part.get("annotations"))):
         found = {"annotation_index": index, "annotation": annotation}
         yield {"type": "response.output_text.annotation.added", **place, **found}
-    told = {**beside, "logprobs": [_shown(entry) for entry in likely]} if likely else beside
+    told = {**beside, "logprobs": [_shown(entry, profile) for entry in likely]} if likely else beside
     yield {"type": "response.output_text.done", **place, "text": part["text"], **told}
 
 
-def _shown(entry: JSON) -> dict[str, Any]:
-    """The probability of a token as events tell it: without its bytes."""
+def _shown(entry: JSON, profile: Profile) -> JSON:
+    """The probability of a token as events tell it: without its bytes, unless the profile wants them."""
+    if profile["stream"].get("bytes"):
+        return entry
     others = [{name: each[name] for name in ("token", "logprob")} for each in entry["top_logprobs"]]
     return {"token": entry["token"], "logprob": entry["logprob"], "top_logprobs": others}
 
