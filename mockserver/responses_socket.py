@@ -37,7 +37,8 @@ class Talk:
     """One connection. `began` is the Unix time of its handshake; see `mockserver.effects.Conversation`.
 
     `settings` are `asks` (the type of a frame that asks), `unasked` (members of a request over HTTP that have no place
-    here), `seconds` (how long the connection may last), `largest_bytes` of a frame, and `errors`: `limit`, `frame`.
+    here), `seconds` (how long the connection may last), `largest_bytes` of a frame, and `errors`: `limit`, `frame`, and
+    `unasked` where such a member is refused; else it is not looked at.
     """
 
     timeout_seconds = 0.0
@@ -66,6 +67,10 @@ class Talk:
             yield self._error("frame", {"expected": self._settings["asks"], "got": str(got)[:40]})
             return
         dropped = {"type", *self._settings["unasked"]}
+        refused = next((name for name in self._settings["unasked"] if name in said), None)
+        if refused is not None and "unasked" in self._settings["errors"]:
+            yield self._error("unasked", {"member": refused})
+            return
         body = {name: value for name, value in said.items() if name not in dropped}
         yield from self._answer(body, now)
 
