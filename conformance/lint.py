@@ -53,7 +53,7 @@ CONDITIONS: Mapping[str, tuple[str, ...]] = {
     "tier": ("tier-not-offered",),
     "features": ("prompt-caching-not-offered",),
     "guardrail": ("unknown-guardrail",),
-    "members": ("output-modality",),
+    "speech": ("output-modality",),
     "modality": ("input-modality",),
     "media": ("media-unreadable", "media-limit", "media-format", "address-not-offered")
     + ("media-unreachable", "media-unsupported"),
@@ -296,6 +296,7 @@ def _cards(specs: Specs) -> Iterator[str]:
 
 def _contract(specs: Specs, contract: Contract, claims: set[str]) -> Iterator[str]:
     yield from _errors(contract)
+    yield from _by_model(specs, contract)
     for rule in contract.rules.values():
         yield from _rule(contract, rule, claims)
     for name, probe in contract.probes.items():
@@ -305,6 +306,27 @@ def _contract(specs: Specs, contract: Contract, claims: set[str]) -> Iterator[st
         for name in wrong:
             yield _in(contract, f"/also/{implied}", f"also: {name!r} is no rule here that could be broken")
     yield from _rivals(specs, contract)
+
+
+def _by_model(specs: Specs, contract: Contract) -> Iterator[str]:
+    assert contract.provider is not None
+    ids = [
+        card.id_at(contract.provider)
+        for card in specs.cards
+        if card.seller == contract.provider.seller and contract.provider.models_of in card.ids
+    ]
+    for name, said in contract.said.get("by_model", {}).items():
+        where = f"/by_model/{name}"
+        missing = [each for each in ("models", "source") if each not in said]
+        if missing:
+            yield _in(contract, where, f"by_model {name}: expected {' and '.join(missing)}, got nothing")
+        elif not any(re.search(said["models"], each) for each in ids):
+            text = f"by_model {name}: no card of {contract.provider.seller} has an id in which {said['models']!r} is found"
+            yield _in(contract, where, text)
+        for rule, changed in said.get("rules", {}).items():
+            # A contract that inherits the entry may lack the rule that it takes away.
+            if changed is not None and rule not in contract.rules:
+                yield _in(contract, where, f"by_model {name}: no rule {rule!r}")
 
 
 def _compiles(contract: Contract, library: Library, sound: bool) -> Iterator[str]:

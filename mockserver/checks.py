@@ -317,14 +317,9 @@ class Asking:
             return Refusal("unknown-guardrail", {"got": str(error)})
         return None
 
-    def members(self) -> Check:
-        """Members of the body that this model does not take, and an answer that it cannot speak."""
+    def speech(self) -> Check:
+        """An answer in a form that this model does not have: speech."""
         yield from ()
-        body = self.body if isinstance(self.body, Mapping) else {}
-        for member in self._contract.request.get("unsupported", ()):
-            if body.get(member) is not None:
-                found = Mismatch(f"/{member}", "nothing with this model", body[member], "falseSchema")
-                return self._misshapen("request-shape", found)
         speaks = self.card is None or self.card.offers("output:audio", self.mock.reality) is not False
         if self._read_turn().speech is not None and not speaks:
             return Refusal("output-modality", {"model": self.model, "modality": "audio"})
@@ -629,7 +624,7 @@ CHECKS = {
     "tier": Asking.tier,
     "features": Asking.features,
     "guardrail": Asking.guardrail,
-    "members": Asking.members,
+    "speech": Asking.speech,
     "modality": Asking.modality,
     "media": Asking.media,
     "tools": Asking.tools,

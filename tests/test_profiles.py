@@ -251,13 +251,20 @@ def test_the_list_of_openai_holds_the_whole_catalogue_once(client: OpenAI) -> No
     assert all(each.created and each.owned_by for each in client.models.list())
 
 
-@pytest.mark.parametrize("name", ["no-such-model", "amazon.titan-embed-text-v2:0"])
+@pytest.mark.parametrize(
+    ("name", "words", "code"),
+    [
+        ("no-such-model", "does not exist", "model_not_found"),
+        ("amazon.titan-embed-text-v2:0", "not a chat model", None),
+        ("o1-pro", "only supported in v1/responses", None),
+    ],
+)
 def test_openai_does_not_know_a_model_that_nobody_has_nor_lets_one_chat_that_cannot(
-    client: OpenAI, name: str
+    client: OpenAI, name: str, words: str, code: str | None
 ) -> None:
-    with pytest.raises(NotFoundError, match="does not exist") as refused:
+    with pytest.raises(NotFoundError, match=words) as refused:
         client.chat.completions.create(model=name, messages=[{"role": "user", "content": "Hello"}])
-    assert refused.value.code == "model_not_found"
+    assert refused.value.code == code
 
 
 def test_bedrock_does_not_know_what_only_openai_sells(running: Running) -> None:

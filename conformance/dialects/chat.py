@@ -2,7 +2,8 @@
 
 What differs between them stands in the contract's profile:
 
-    ids               answer, tool_call: how an id is made (`make_id`)
+    ids               answer, tool_call: how an id is made (`make_id`); a tool_call's with `of_name` is
+                      its prefix, the name of the tool and the place of the call
     objects           answer, chunk: the words in `object`
     finish            neutral finish -> finish_reason of a plain answer
     finish_in_stream  the same for streams
@@ -16,7 +17,7 @@ What differs between them stands in the contract's profile:
     finish_named      finish_reason of a call that was forced by its tool's name; missing: that of any call
     finish_function   finish_reason of a call of the deprecated `functions`; missing: that of any call
     audio             of a spoken answer: `seconds` until it expires; missing: answers are never spoken.
-                      Then `ids` has `audio` too
+                      Then `ids` has `audio` too; without it a request for speech is not looked at
     search            whether the model looks things up without being told so (`web_search_options`); missing: no
     moderation        of `moderation`: the `categories` that answers list; missing: it is not looked at
     answer, choice, message   members that every answer and chunk, choice, message has besides
@@ -149,7 +150,7 @@ def read(body: JSON, profile: Profile) -> Turn:
         reasoning=word(body.get("reasoning_effort")),
         tier=word(body.get("service_tier")),
         logprobs=_alternatives(body),
-        speech=_speech(body),
+        speech=_speech(body) if "audio" in profile else None,
         prediction=joined(mapping(body.get("prediction")).get("content")) or None,
         search=bool(profile.get("search")) or body.get("web_search_options") is not None,
         verbosity=word(body.get("verbosity")),
@@ -541,8 +542,8 @@ def _moderation(body: JSON, profile: Profile) -> dict[str, Any]:
 def _choice(index: int, reply: Reply, asked: _Asked, context: Context, profile: Profile) -> dict[str, Any]:
     trace, refusal = _joined(reply, Reasoning), _joined(reply, Refusal)
     calls = [
-        _write_call(call, call.id or make_id(profile["ids"]["tool_call"], context.ids))
-        for call in reply.tool_calls
+        _write_call(call, _call_id(index, call, context, profile))
+        for index, call in enumerate(reply.tool_calls)
     ]
     spoken = _spoken(reply)
     message = {
@@ -572,6 +573,14 @@ def _called(calls: Sequence[JSON], asked: _Asked) -> dict[str, Any]:
     if asked.functions and calls:
         return {"function_call": calls[0]["function"]}
     return {"tool_calls": list(calls)} if calls else {}
+
+
+def _call_id(index: int, call: ToolCall, context: Context, profile: Profile) -> str:
+    """Its own id, else a new one; `of_name` makes it of the tool's name and the place of the call."""
+    form = profile["ids"]["tool_call"]
+    if form.get("of_name"):
+        return call.id or f"{form['prefix']}{call.name}:{index}"
+    return call.id or make_id(form, context.ids)
 
 
 def _spoken(reply: Reply) -> Media | None:
@@ -728,8 +737,7 @@ def _pieces(
     if spoken is not None:
         yield from (({"audio": each}, {}) for each in _audio_pieces(reply, spoken, context, profile))
     for index, call in enumerate(reply.tool_calls):
-        made = call.id or make_id(profile["ids"]["tool_call"], context.ids)
-        whole_call = _write_call(call, made)
+        whole_call = _write_call(call, _call_id(index, call, context, profile))
         pieces = fragments(arguments_text(call.arguments))
         if asked.functions:
             yield {"function_call": {"name": call.name, "arguments": ""}}, {}
