@@ -299,10 +299,19 @@ def _contract(specs: Specs, contract: Contract, claims: set[str]) -> Iterator[st
     yield from _by_model(specs, contract)
     for rule in contract.rules.values():
         yield from _rule(contract, rule, claims)
+    for place, names in (
+        ("core", contract.said.get("core", {})),
+        ("observes", contract.said.get("observes", {}).values()),
+    ):
+        for name in names:
+            if name not in contract.rules and contract.said["rules"].get(name, name) is not None:
+                yield _in(contract, f"/{place}", f"{place}: {name!r} is no rule here")
     for name, probe in contract.probes.items():
         yield from _probe(specs, contract, name, probe["steps"], claims)
     for implied, others in contract.said.get("also", {}).items():
-        wrong = [implied] * (implied not in IMPLIED) + [each for each in others if each not in contract.rules]
+        # Of what is inherited a core leaves rules out, here too.
+        there = contract.said["rules"] if "core" in contract.said else contract.rules
+        wrong = [implied] * (implied not in IMPLIED) + [each for each in others if each not in there]
         for name in wrong:
             yield _in(contract, f"/also/{implied}", f"also: {name!r} is no rule here that could be broken")
     yield from _rivals(specs, contract)

@@ -13,11 +13,13 @@ from dataclasses import replace
 from conformance.contract import Contract, Rule
 from conformance.finding import Finding
 from conformance.rules import Step
-from conformance.shapes import brief
+from conformance.shapes import Mismatch, brief
 from conformance.target import Target
 
 Judge = Callable[[Target, Contract, Rule], Finding]
 See = Callable[[Target, Contract, str], Mapping[str, Step]]
+FAILED = 500
+"""The status by which a server says that it failed at this request; others from 502 on say that it is away."""
 NOT_OFFERED = "not offered here"
 
 
@@ -43,9 +45,22 @@ def undeclared(judge: Judge, see: See, target: Target, contract: Contract, rule:
     if found.word == "broken" and shows is rule:
         reason = f"nobody declares {capability}, and it was not seen to work: {_why(found)}"
         return replace(found, word="not applicable", reason=reason, mismatches=())
+    if found.word == "inconclusive" and rule.level != "must":
+        return _refused_as_its_own_failure(see, target, contract, found)
     if found.word == "not asked" and (shows is rule or rule.level != "must"):
         # What is refused or went wrong before was nobody's promise.
         return replace(found, word="not applicable", reason=f"nobody declares it: {found.reason}")
+    return found
+
+
+def _refused_as_its_own_failure(see: See, target: Target, contract: Contract, found: Finding) -> Finding:
+    """A request that had to be refused and was answered with 500 is no outage of a server that answers the others."""
+    assert found.rule.probe is not None
+    for step in see(target, contract, found.rule.probe).values():
+        response = step.exchange.response
+        if step.expect != "answered" and response is not None and response.status == FAILED:
+            wrong = Mismatch("/status", "a refusal (4xx)", response.status)
+            return replace(found, word="broken", reason="", mismatches=(wrong,))
     return found
 
 
