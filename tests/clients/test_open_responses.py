@@ -19,7 +19,8 @@ import urllib3
 from llm_comply.schema import SpecLoader
 from openai import APIError, NotFoundError, OpenAI
 from websockets.exceptions import ConnectionClosedOK, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 from conformance.contract import load
 from mockserver.effects import Answer, Cut, Send, carry_out
@@ -124,14 +125,14 @@ def test_llm_comply_finds_nothing_wrong_with_chat_completions_of_openai(running:
 
 @pytest.mark.parametrize("name", ASKED)
 def test_every_answer_has_the_shape_that_the_document_demands(client: OpenAI, name: str) -> None:
-    answer = client.responses.with_raw_response.create(model=MODEL, **ASKED[name]).http_response.json()  # type: ignore[call-overload]
+    answer = client.responses.with_raw_response.create(model=MODEL, **ASKED[name]).http_response.json()
     assert wrong("ResponseResource", answer) == []
     assert answer["status"] == ("incomplete" if name == "cut" else "completed")
 
 
 @pytest.mark.parametrize("name", ASKED)
 def test_every_event_has_the_shape_that_the_document_demands(client: OpenAI, name: str) -> None:
-    with client.responses.with_streaming_response.create(model=MODEL, stream=True, **ASKED[name]) as answer:  # type: ignore[call-overload]
+    with client.responses.with_streaming_response.create(model=MODEL, stream=True, **ASKED[name]) as answer:
         lines = [line for line in answer.iter_lines() if line]
     assert lines[-1] == "data: [DONE]"
     named, events = lines[:-1:2], [json.loads(line.removeprefix("data: ")) for line in lines[1:-1:2]]
@@ -144,8 +145,25 @@ def test_every_event_has_the_shape_that_the_document_demands(client: OpenAI, nam
         assert not any("reasoning_text" in each for each in types)
 
 
-def test_a_failure_in_a_stream_is_a_nested_error_that_the_openai_package_raises(running: Running) -> None:
-    provider = MockProvider(running, "nested", {})
+@pytest.mark.parametrize("name", ["throttling", "internal", "model-error", "overloaded"])
+def test_a_failure_in_a_stream_is_told_and_the_response_has_failed(running: Running, name: str) -> None:
+    provider = MockProvider(running, f"fails in a stream: {name}", {})
+    provider.fail(name, after_events=5)
+    with (
+        OpenAI(base_url=f"{provider.url()}/v1", api_key=running.info["bearer"]) as client,
+        client.responses.with_streaming_response.create(model=MODEL, input="Hello", stream=True) as answer,
+    ):
+        lines = [line for line in answer.iter_lines() if line]
+    assert lines[-1] == "data: [DONE]"
+    events = [json.loads(line.removeprefix("data: ")) for line in lines[1:-1:2]]
+    assert [each["sequence_number"] for each in events] == list(range(7))
+    assert [each["type"] for each in events[-2:]] == ["error", "response.failed"]
+    assert wrong_events(events) == {}
+    assert events[-1]["response"]["id"] == events[0]["response"]["id"]
+
+
+def test_the_openai_package_raises_the_error_inside_a_stream(running: Running) -> None:
+    provider = MockProvider(running, "raises inside a stream", {})
     provider.fail("internal", after_events=3)
     with OpenAI(base_url=f"{provider.url()}/v1", api_key=running.info["bearer"]) as client:
         events = client.responses.create(model=MODEL, input="Hello", stream=True)
@@ -179,12 +197,12 @@ def test_there_are_no_chat_completions_in_open_responses(client: OpenAI) -> None
 
 
 @pytest.fixture(params=["http", "https"])
-def socket(request: pytest.FixtureRequest, running: Running) -> Iterator[ClientConnection]:
+def socket(request: pytest.FixtureRequest, running: Running) -> Iterator[Connection]:
     with opened(running, request.param) as connection:
         yield connection
 
 
-def opened(running: Running, scheme: str = "http", key: str | None = None) -> ClientConnection:
+def opened(running: Running, scheme: str = "http", key: str | None = None) -> Connection:
     import ssl
 
     url = str(running.info[scheme]).replace("http", "ws", 1) + "/v1/responses"
@@ -193,13 +211,13 @@ def opened(running: Running, scheme: str = "http", key: str | None = None) -> Cl
     return connect(url, additional_headers=headers, ssl=trust, proxy=None, open_timeout=PATIENCE)
 
 
-def ask(socket: ClientConnection, **body: Any) -> list[dict[str, Any]]:
+def ask(socket: Connection, **body: Any) -> list[dict[str, Any]]:
     """The frames that come to a `response.create`, to the last of them."""
     socket.send(json.dumps({"type": "response.create", "model": MODEL, **body}))
     return heard(socket)
 
 
-def heard(socket: ClientConnection) -> list[dict[str, Any]]:
+def heard(socket: Connection) -> list[dict[str, Any]]:
     frames: list[dict[str, Any]] = []
     while not frames or frames[-1]["type"] not in (
         *("response.completed", "response.incomplete", "response.failed", "error"),
@@ -225,7 +243,7 @@ NOT_FOUND = {"status": 400, "code": "previous_response_not_found", "param": "pre
 QUESTION = "What is the code word? Answer with the code word only."
 
 
-def test_1_a_request_is_answered_with_the_events_of_a_stream(socket: ClientConnection) -> None:
+def test_1_a_request_is_answered_with_the_events_of_a_stream(socket: Connection) -> None:
     frames = ask(socket, input="Reply with exactly: amber kettle 42")
     assert text(frames) == "amber kettle 42"
     assert [each["sequence_number"] for each in frames] == list(range(len(frames)))
@@ -234,7 +252,7 @@ def test_1_a_request_is_answered_with_the_events_of_a_stream(socket: ClientConne
     assert joined == "amber kettle 42"
 
 
-def test_2_one_response_is_made_after_the_other(socket: ClientConnection) -> None:
+def test_2_one_response_is_made_after_the_other(socket: Connection) -> None:
     for word in ("amber", "kettle"):
         socket.send(
             json.dumps({"type": "response.create", "model": MODEL, "input": f"Reply with exactly: {word}"})
@@ -247,7 +265,7 @@ def test_2_one_response_is_made_after_the_other(socket: ClientConnection) -> Non
 
 
 def test_3_an_answer_that_is_stored_nowhere_goes_on_on_its_connection(
-    socket: ClientConnection, client: OpenAI
+    socket: Connection, client: OpenAI
 ) -> None:
     first = ask(socket, input="The code word is PELICAN7. Remember it.", store=False)
     second = ask(socket, input="Thank you.", store=False, previous_response_id=first[-1]["response"]["id"])
@@ -277,7 +295,7 @@ def test_5_an_answer_that_is_stored_goes_on_everywhere(running: Running, client:
     "told", [{"model": "no-such-model"}, {"max_output_tokens": 1}, {"input": [{"type": "message"}]}], ids=str
 )
 def test_6_a_continuation_that_fails_lets_the_connection_forget(
-    socket: ClientConnection, told: dict[str, Any]
+    socket: Connection, told: dict[str, Any]
 ) -> None:
     name = ask(socket, input="The code word is PELICAN7.", store=False)[-1]["response"]["id"]
     failed = ask(socket, **{"input": QUESTION, "previous_response_id": name, **told})
@@ -287,7 +305,7 @@ def test_6_a_continuation_that_fails_lets_the_connection_forget(
 
 
 def test_a_failure_that_continues_nothing_lets_the_connection_forget_nothing(
-    socket: ClientConnection,
+    socket: Connection,
 ) -> None:
     name = ask(socket, input="The code word is PELICAN7.", store=False)[-1]["response"]["id"]
     error(ask(socket, input="Hello", model="no-such-model"))
@@ -295,7 +313,7 @@ def test_a_failure_that_continues_nothing_lets_the_connection_forget_nothing(
 
 
 def test_7_a_result_of_a_tool_goes_on_and_a_compaction_begins_anew(
-    socket: ClientConnection, client: OpenAI
+    socket: Connection, client: OpenAI
 ) -> None:
     asked = ask(socket, input="What is the weather in Singapore?", tools=[TOOL], store=False)
     call = asked[-1]["response"]["output"][-1]
@@ -334,7 +352,7 @@ def test_7_a_result_of_a_tool_goes_on_and_a_compaction_begins_anew(
     ],
 )
 def test_a_frame_that_is_wrong_is_told_and_the_connection_stays(
-    socket: ClientConnection, frame: str, code: str, param: str
+    socket: Connection, frame: str, code: str, param: str
 ) -> None:
     socket.send(frame)
     assert error(heard(socket)) == {"status": 400, "code": code, "param": param}
@@ -400,21 +418,22 @@ def test_the_openai_package_talks_on_a_socket(running: Running, prefix: str, mod
         client.responses.connect() as connection,
     ):
         connection.response.create(model=model, input="The code word is PELICAN7. Remember it.", store=False)
-        first = next(each for each in connection if each.type == "response.completed")
+        frames: Iterator[Any] = iter(connection)
+        first = next(each for each in frames if each.type == "response.completed")
         connection.response.create(
             model=model, input=QUESTION, store=False, previous_response_id=first.response.id
         )
         types = []
-        for event in connection:
+        for event in frames:
             types.append(event.type)
             if event.type == "response.completed":
                 break
         assert event.response.output_text == "PELICAN7"
         assert types[:2] == ["response.created", "response.in_progress"]
         connection.response.create(model=model, input="Hello", previous_response_id="resp_of_nobody")
-        refused = next(iter(connection))
-        assert (refused.type, refused.status) == ("error", 400)  # type: ignore[union-attr]
-        assert refused.error.code == "previous_response_not_found"  # type: ignore[union-attr]
+        refused = next(frames)
+        assert (refused.type, refused.status) == ("error", 400)
+        assert refused.error.code == "previous_response_not_found"
 
 
 @pytest.fixture(scope="module")
