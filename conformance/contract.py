@@ -280,6 +280,13 @@ class Contract:
             if key in core or rule.implied
         }
 
+    @cached_property
+    def every_rule(self) -> Mapping[str, Rule]:
+        """The rules by id, those too that only some models are held to."""
+        own = (each.get("rules", {}) for each in self.said.get("by_model", {}).values())
+        rules = {key: value for each in own for key, value in each.items() if value and "check" in value}
+        return {**{key: _rule(self.id, key, value) for key, value in rules.items()}, **self.rules}
+
     def _implied(self) -> Iterator[Rule]:
         steps = [step for probe in self.probes.values() for step in probe["steps"].values()]
         if self.abstract or all(step.get("expect", "answered") != "answered" for step in steps):
@@ -578,8 +585,8 @@ class Specs:
     def rule(self, name: str) -> Rule:
         """The rule called `contract:id`. Raises KeyError with the closest names."""
         contract, _, rule = name.partition(":")
-        if contract in self.contracts and rule in self.contracts[contract].rules:
-            return self.contracts[contract].rules[rule]
+        if contract in self.contracts and rule in self.contracts[contract].every_rule:
+            return self.contracts[contract].every_rule[rule]
         import difflib
 
         known = [each.name for each in self.rules()]
@@ -591,7 +598,12 @@ class Specs:
 
     def rules(self) -> list[Rule]:
         """Every rule of every operation."""
-        return [rule for each in self.contracts.values() if not each.abstract for rule in each.rules.values()]
+        return [
+            rule
+            for each in self.contracts.values()
+            if not each.abstract
+            for rule in each.every_rule.values()
+        ]
 
 
 SELLING = (

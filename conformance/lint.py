@@ -334,7 +334,7 @@ def _by_model(specs: Specs, contract: Contract) -> Iterator[str]:
             yield _in(contract, where, text)
         for rule, changed in said.get("rules", {}).items():
             # A contract that inherits the entry may lack the rule that it takes away.
-            if changed is not None and rule not in contract.rules:
+            if changed is not None and rule not in contract.every_rule:
                 yield _in(contract, where, f"by_model {name}: no rule {rule!r}")
 
 

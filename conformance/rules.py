@@ -125,6 +125,18 @@ def present(seen: Seen, at: str, step: str | None = None) -> Iterator[Mismatch]:
 
 
 @check
+def has_members(seen: Seen, at: str, members: list[str], step: str | None = None) -> Iterator[Mismatch]:
+    """Every object there has all of the members, be they null."""
+    found = select(seen.step(step).document, at)
+    if not found:
+        yield Mismatch(at, "an object", ABSENT)
+    for where, value in found:
+        for name in members:
+            if not isinstance(value, Mapping) or name not in value:
+                yield Mismatch(f"{where}/{name}", "a member, be it null", ABSENT)
+
+
+@check
 def absent(seen: Seen, at: str, step: str | None = None) -> Iterator[Mismatch]:
     for where, value in select(seen.step(step).document, at):
         yield Mismatch(where, "no such member", value)

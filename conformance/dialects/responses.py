@@ -535,9 +535,9 @@ def _echoed_tool(tool: JSON, profile: Profile) -> dict[str, Any]:
     echo = profile["echo"]
     if tool.get("type") != "function":
         return {**echo["others"].get(word(tool.get("type")), {}), **tool}
-    said = {**echo["tool"], **tool}
+    said = {**echo["tool"], **{name: value for name, value in tool.items() if value is not None}}
     if echo["strict_schemas"] and tool.get("strict") is None:
-        said = {**said, "strict": echo["tool"]["strict"], "parameters": _strict(said["parameters"])}
+        said["parameters"] = _strict(said["parameters"])
     return said
 
 
