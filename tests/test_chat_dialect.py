@@ -118,6 +118,21 @@ puter:
     padding: null
 """)
 OPENAI, MANTLE, PUTER = PROFILES["openai"], PROFILES["mantle"], PROFILES["puter"]
+MISTRAL = {
+    **PUTER,
+    "ignored": [],
+    "seed": "random_seed",
+    "thinking": True,
+    "calls": {"index": True, "type": False},
+    "usage": {"service_tier": "standard"},
+    "message": {"tool_calls": None},
+    "stream": {
+        **PUTER["stream"],
+        "first": {"role": "assistant", "content": ""},
+        "finish_with_last": True,
+        "usage_in_finish": True,
+    },
+}
 DOCUMENTED = {
     **OPENAI,
     "finish_named": "stop",
@@ -600,6 +615,53 @@ def test_a_function_is_answered_as_one_and_read_back() -> None:
     (whole,) = chat.parse(answer, DOCUMENTED)
     (pieces,) = chat.fold(chat.stream(FUNCTIONS, [CALL], context(), DOCUMENTED), DOCUMENTED)
     assert whole == pieces == Reply((ToolCall("weather", "weather", {"city": "Oslo"}),), "tool_calls")
+
+
+def test_a_trace_may_be_a_part_of_the_content() -> None:
+    reply = Reply((Reasoning("Hm, hm."), Text("144")), "stop", Usage(3, 5))
+    answer = chat.render({}, [reply], context(), MISTRAL)
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm, hm."}], "closed": True}
+    assert answer["choices"][0]["message"] == {
+        "role": "assistant",
+        "content": [thought, {"type": "text", "text": "144"}],
+        "tool_calls": None,
+    }
+    assert answer["usage"]["service_tier"] == "standard"
+    assert chat.parse(answer, MISTRAL) == [reply]
+    events = list(chat.stream({}, [reply], context(), MISTRAL))
+    assert events[1].data["choices"][0]["delta"]["content"][0]["thinking"] == [
+        {"type": "text", "text": "Hm,"}
+    ]
+    assert chat.fold(events, MISTRAL) == [reply]
+
+
+def test_the_last_delta_may_have_the_finish_reason() -> None:
+    events = list(chat.stream({}, [Reply((Text("abcd"),), "stop", Usage(3, 5))], context(), MISTRAL))
+    assert [event.data["choices"][0]["delta"].get("content") for event in events] == ["", "abc", "d"]
+    assert [event.data["choices"][0]["finish_reason"] for event in events] == [None, None, "stop"]
+    assert "usage" in events[-1].data
+    (silent,) = chat.stream(
+        {}, [Reply((), "stop")], context(), {**MISTRAL, "stream": {**MISTRAL["stream"], "first": None}}
+    )
+    assert silent.data["choices"][0]["finish_reason"] == "stop"
+
+
+def test_calls_may_be_numbered_and_say_no_type() -> None:
+    both = Reply((ToolCall("1", "weather", {}), ToolCall("2", "time", {})), "tool_calls")
+    message = chat.render({}, [both], context(), MISTRAL)["choices"][0]["message"]
+    assert [set(each) for each in message["tool_calls"]] == [{"id", "index", "function"}] * 2
+    assert [each["index"] for each in message["tool_calls"]] == [0, 1]
+
+
+def test_a_seed_may_have_another_name() -> None:
+    assert chat.write(Turn((), seed=7), MISTRAL)["random_seed"] == 7
+    assert chat.read({"random_seed": 7}, MISTRAL).seed == 7
+    assert chat.read({"random_seed": 7}, OPENAI).seed is None
+
+
+def test_functions_are_called_as_tools_where_nobody_says_otherwise() -> None:
+    message = chat.render(FUNCTIONS, [CALL], context(), MANTLE)["choices"][0]["message"]
+    assert "function_call" not in message and message["tool_calls"]
 
 
 def test_an_id_may_be_made_of_the_name_and_place_of_a_call() -> None:

@@ -8,19 +8,23 @@ What differs between them stands in the contract's profile:
     finish            neutral finish -> finish_reason of a plain answer
     finish_in_stream  the same for streams
     reasoning         member that holds the model's trace in messages and deltas; null: not sent
+    thinking          true: the trace is a part of `content`, and an answer with one has a list there
     reasoning_tags    what stands before and after a trace at the head of the text; missing: none stands there
     no_content        `content` of an answer without words: null or ""
     cap               member by which a request caps the output
+    seed              member that seeds what is drawn; missing: `seed`
     ignored           request members that the endpoint takes and does not look at
     tier              asked tier -> service_tier (`none`: nothing asked; others are echoed); null: no member
     fingerprint       how `system_fingerprint` is made of the model's name (`make_id`); null or missing: not made
     finish_named      finish_reason of a call that was forced by its tool's name; missing: that of any call
-    finish_function   finish_reason of a call of the deprecated `functions`; missing: that of any call
+    finish_function   finish_reason of a call of the deprecated `functions`; missing: they are called as tools
     audio             of a spoken answer: `seconds` until it expires; missing: answers are never spoken.
                       Then `ids` has `audio` too; without it a request for speech is not looked at
     search            whether the model looks things up without being told so (`web_search_options`); missing: no
     moderation        of `moderation`: the `categories` that answers list; missing: it is not looked at
     answer, choice, message   members that every answer and chunk, choice, message has besides
+    calls             members of a call in a plain answer that others have not or have: `index`, `type`
+    usage             members that usage has besides
     usage_details     detail objects of usage with the counts they hold; {}: none
     sorted            whether the keys of every object are sorted
     stream:
@@ -30,14 +34,16 @@ What differs between them stands in the contract's profile:
       whole_calls     whether a tool call is sent in one chunk
       usage_in_finish whether usage is always in the chunk with the finish reason; else it has
                       a chunk of its own, when stream_options.include_usage asks for it
+      finish_with_last  true: the finish reason stands beside the last delta, not in a chunk of its own
       usage_null      whether then the other chunks say `usage: null`
       padding         null, or random text: member, place (chunk or choice), low, high (length), alphabet
 
-A call of one of the deprecated `functions` is answered in the deprecated `function_call`.
+A call of one of the deprecated `functions` is answered in `function_call` where the profile has `finish_function`.
 
 Events have no name and hold a chunk; `[DONE]` belongs to the framing. An answer carries its parts
 in the order reasoning, text, refusal, tool calls; texts are joined. Usage stands once for all
-choices: `parse` and `fold` give it to the first.
+choices: `parse` and `fold` give it to the first. Of `thinking`, `calls`, `usage`, `finish_with_last` and
+of those that are said to, a profile may say nothing.
 
 `file-id:` is our own spelling for a file that was uploaded before (`Media.url`).
 """
@@ -144,7 +150,7 @@ def read(body: JSON, profile: Profile) -> Turn:
         output=read_output(body.get("response_format")),
         temperature=number(body.get("temperature")),
         top_p=number(body.get("top_p")),
-        seed=whole(body.get("seed")),
+        seed=whole(body.get(profile.get("seed", "seed"))),
         n=whole(body.get("n")) or 1,
         stream=bool(body.get("stream")),
         reasoning=word(body.get("reasoning_effort")),
@@ -171,7 +177,7 @@ def write(turn: Turn, profile: Profile) -> dict[str, Any]:
         "response_format": _write_output(turn.output),
         "temperature": turn.temperature,
         "top_p": turn.top_p,
-        "seed": turn.seed,
+        profile.get("seed", "seed"): turn.seed,
         "n": turn.n if turn.n != 1 else None,
         "stream": turn.stream or None,
         "reasoning_effort": turn.reasoning,
@@ -429,7 +435,7 @@ def _read_stop(stop: Any) -> tuple[str, ...]:
 def render(body: JSON, replies: Sequence[Reply], context: Context, profile: Profile) -> dict[str, Any]:
     """The plain answer: one choice for each reply."""
     replies = [_tagged(reply, profile) for reply in replies]
-    asked = _asked(body)
+    asked = _asked(body, profile)
     answer = {
         **_head("answer", context, profile),
         "choices": [_choice(index, reply, asked, context, profile) for index, reply in enumerate(replies)],
@@ -487,10 +493,11 @@ class _Asked:
     """Whether a call was forced by the name of its tool."""
 
 
-def _asked(body: JSON) -> _Asked:
+def _asked(body: JSON, profile: Profile) -> _Asked:
     choice = body.get("tool_choice", body.get("function_call"))
     forced = isinstance(choice, Mapping) and "allowed_tools" not in choice
-    return _Asked(_alternatives(body), not body.get("tools") and bool(body.get("functions")), forced)
+    functions = "finish_function" in profile and not body.get("tools") and bool(body.get("functions"))
+    return _Asked(_alternatives(body), functions, forced)
 
 
 def _finish(reply: Reply, asked: _Asked, words: Mapping[Finish, str], profile: Profile) -> str | None:
@@ -548,10 +555,10 @@ def _choice(index: int, reply: Reply, asked: _Asked, context: Context, profile: 
     spoken = _spoken(reply)
     message = {
         "role": "assistant",
-        "content": (None if spoken else reply.text) or profile["no_content"],
+        "content": _content(trace, None if spoken else reply.text, profile),
         **({profile["reasoning"]: trace} if trace and profile["reasoning"] else {}),
-        **_called(calls, asked),
-        **profile["message"],
+        **(called := _called(calls, asked, profile)),
+        **{name: value for name, value in profile["message"].items() if name not in called},
         **({"refusal": refusal} if refusal else {}),
         **({"annotations": _annotations(reply)} if reply.citations else {}),
     }
@@ -569,10 +576,28 @@ def _choice(index: int, reply: Reply, asked: _Asked, context: Context, profile: 
     }
 
 
-def _called(calls: Sequence[JSON], asked: _Asked) -> dict[str, Any]:
+def _content(trace: str, text: str | None, profile: Profile) -> Any:
+    if not (trace and profile.get("thinking")):
+        return text or profile["no_content"]
+    return [_thought(trace, closed=True), *([{"type": "text", "text": text}] if text else [])]
+
+
+def _thought(trace: str, **more: Any) -> dict[str, Any]:
+    return {"type": "thinking", "thinking": [{"type": "text", "text": trace}], **more}
+
+
+def _called(calls: Sequence[JSON], asked: _Asked, profile: Profile) -> dict[str, Any]:
     if asked.functions and calls:
         return {"function_call": calls[0]["function"]}
-    return {"tool_calls": list(calls)} if calls else {}
+    form = profile.get("calls", {})
+    told = [
+        {
+            **{name: value for name, value in call.items() if name != "type" or form.get("type", True)},
+            **({"index": index} if form.get("index") else {}),
+        }
+        for index, call in enumerate(calls)
+    ]
+    return {"tool_calls": told} if told else {}
 
 
 def _call_id(index: int, call: ToolCall, context: Context, profile: Profile) -> str:
@@ -644,7 +669,8 @@ def _usage(replies: Sequence[Reply], profile: Profile) -> dict[str, Any]:
         sum(usage.accepted for usage in known),
         sum(usage.rejected for usage in known),
     )
-    return {"usage": write_usage(total, "prompt", "completion", profile["usage_details"])}
+    told = write_usage(total, "prompt", "completion", profile["usage_details"])
+    return {"usage": {**told, **profile.get("usage", {})}}
 
 
 # Streams
@@ -657,7 +683,7 @@ def stream(body: JSON, replies: Sequence[Reply], context: Context, profile: Prof
     head, usage = _head("chunk", context, profile), _usage(replies, profile)
     alone = bool(options.get("include_usage")) and not form["usage_in_finish"]
     padding = None if options.get("include_obfuscation") is False else form["padding"]
-    asked = _asked(body)
+    asked = _asked(body, profile)
     for choice in _take_turns(_deltas(reply, asked, context, profile) for reply in replies):
         finished = choice["finish_reason"] is not None
         chunk = {**head, "choices": [choice]}
@@ -711,10 +737,18 @@ def _deltas(reply: Reply, asked: _Asked, context: Context, profile: Profile) -> 
         opening = {**form["first_with_call"], **opening[0]}, opening[1]
     elif form["first"] is not None:
         yield dict(form["first"]), beside
-    for delta, likely in itertools.chain([] if opening is None else [opening], pieces):
-        yield delta, {**beside, **likely}
+    told = [
+        (delta, {**beside, **likely})
+        for delta, likely in itertools.chain([opening] if opening else [], pieces)
+    ]
     if reply.finish is not None:
-        yield {}, {**beside, "finish_reason": _finish(reply, asked, profile["finish_in_stream"], profile)}
+        last: JSON = {}
+        if form.get("finish_with_last") and told:
+            last, beside = told.pop()
+        told.append(
+            (last, {**beside, "finish_reason": _finish(reply, asked, profile["finish_in_stream"], profile)})
+        )
+    yield from told
 
 
 def _begins_call(delta: JSON) -> bool:
@@ -726,7 +760,10 @@ def _pieces(
 ) -> Iterator[tuple[dict[str, Any], JSON]]:
     """Each delta, and its `logprobs` where they were asked for."""
     spoken = _spoken(reply)
-    if profile["reasoning"] is not None:
+    if profile.get("thinking"):
+        for piece in context.split(_joined(reply, Reasoning)):
+            yield {"content": [_thought(piece)]}, {}
+    elif profile["reasoning"] is not None:
         for piece in context.split(_joined(reply, Reasoning)):
             yield {profile["reasoning"]: piece}, {}
     if spoken is None:
