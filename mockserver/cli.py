@@ -335,8 +335,8 @@ def _mock_options(parser: argparse.ArgumentParser, port: int, tls_port: int, sta
     parser.add_argument(
         "--openai-profile",
         metavar="NAME",
-        help="who answers at /v1: openai, bedrock-mantle, open-responses, mistral; the header x-mock-profile "
-        "chooses for one request (bedrock-mantle)",
+        help="which provider of the OpenAI family answers at /v1, as openai or open-responses; the header "
+        "x-mock-profile chooses for one request (bedrock-mantle)",
     )
     parser.add_argument(
         "--break",

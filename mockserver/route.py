@@ -136,9 +136,10 @@ def _by_host(specs: Specs, host: str) -> tuple[Provider | None, str | None]:
 
 
 def _by_profile(specs: Specs, request: Request, path: str, openai_profile: str | None) -> Provider | None:
-    asked = request.header(PROFILE)
+    name = request.header(PROFILE)
     # Who signs for a service means that service, whatever the mock stands for otherwise.
-    name = asked or (None if _SCOPE.search(request.header("authorization") or "") else openai_profile)
+    if name is None and openai_profile and not _SCOPE.search(request.header("authorization") or ""):
+        name = openai_profile
     if name is None:
         return None
     provider = find_profile(specs, name)
