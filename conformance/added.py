@@ -35,6 +35,10 @@ def read_headers(lines: Sequence[str], environment: Mapping[str, str]) -> tuple[
                 raise ValueError(
                     f"--header: expected ${name} to hold printable ASCII; is there a line break in it?"
                 )
+            if re.match(r"\w", parts["value"][variable.end() :]):
+                raise ValueError(
+                    f"--header: expected no letter, digit or underscore right behind ${{{name}}}"
+                )
             variables[name] = held
         value = _VARIABLE.sub(lambda variable: f"${variable['braced'] or variable['plain']}", parts["value"])
         found.append((parts["name"], value))

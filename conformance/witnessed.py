@@ -74,7 +74,10 @@ def _capabilities(found: Sequence[Found]) -> Iterator[_Row]:
     for capability, both in seen.items():
         works, fails = both.get(True, []), both.get(False, [])
         notes = [f"seen over {', '.join(where for where, _ in works)}"] if works else []
-        notes += [f"{where}: {finding.reason}" for where, finding in fails]
+        # Behind what they all begin with: that nobody declares it.
+        notes += [
+            f"{where}: {finding.reason.partition(': ')[2] or finding.reason}" for where, finding in fails
+        ]
         evidence = tuple(address for _, finding in works + fails for address in finding.evidence)
         kind, colon, name = capability.partition(":")
         claim = f"{_LISTS.get(kind, kind)}.{name}" if colon else capability
