@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -484,3 +486,11 @@ def test_openai_behind_respx_mock_is_told_where_it_went(pytester: pytest.Pyteste
     result = pytester.runpytest_subprocess("-p", "no:randomly")
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*openai 3 is built on httpx2: mount httpx2_mock*"])
+
+
+def test_the_page_of_the_docs_runs(pytester: pytest.Pytester) -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "in_process.md").read_text(encoding="utf-8")
+    block = re.search(r"<!-- test: mounted -->\n```python\n(.*?)```", page, re.DOTALL)
+    assert block, "expected a python block after <!-- test: mounted --> in docs/in_process.md"
+    pytester.makepyfile(block[1])
+    pytester.runpytest_subprocess("-p", "no:randomly", "-W", "error").assert_outcomes(passed=1)
