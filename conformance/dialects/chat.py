@@ -737,7 +737,7 @@ def _deltas(reply: Reply, asked: _Asked, context: Context, profile: Profile) -> 
         opening = {**form["first_with_call"], **opening[0]}, opening[1]
     elif form["first"] is not None:
         yield dict(form["first"]), beside
-    told = [
+    told: list[tuple[JSON, JSON]] = [
         (delta, {**beside, **likely})
         for delta, likely in itertools.chain([opening] if opening else [], pieces)
     ]
