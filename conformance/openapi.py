@@ -236,7 +236,9 @@ def _request_body(contracts: Sequence[Contract], components: _Components) -> dic
     examples = _examples(contracts, lambda said: said["request"].get("body"))
     if examples:
         content["examples"] = examples
-    return {"required": True, "content": dict.fromkeys(types, content)}
+    # No body at all is taken for an object without members.
+    required = not any(each.request_shape is not None and each.request_shape.fits({}) for each, _ in bodies)
+    return {"required": required, "content": dict.fromkeys(types, content)}
 
 
 def _examples(contracts: Sequence[Contract], value: Any) -> dict[str, Any]:

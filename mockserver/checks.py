@@ -133,7 +133,7 @@ class Asking:
             return None
         if self.body_error is not None:
             return Refusal("body-not-json", {"expected": "JSON", "got": self.body_error})
-        if self.body is None:
+        if not self.request.body:
             self.body = {}
         return None
 

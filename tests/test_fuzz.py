@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from conformance.contract import load
+from conformance.exchange import Request
 from conformance.openapi import document
-from mockserver.embedded import start
+from mockserver.embedded import start, without_sockets
 
 SPECS = load()
 ALL = "*"
@@ -119,3 +120,26 @@ class TestFromADocument:
         body = said["paths"]["/v1/chat/completions"]["post"]["requestBody"]["content"]["application/json"]
         body["schema"] = {"allOf": [body["schema"], {"required": ["planted"]}]}
         assert "200 to a body that the document refuses" in self.faults(said)
+
+
+FOUND = {
+    "null is an object": ("POST", "/openai-com/v1/conversations", b"null", 400),
+    "no body is an object without members": ("POST", "/openai-com/v1/conversations", b"", 200),
+    "a number where nobody reads a body": ("GET", "/openai-com/v1/responses/hello?stream=true", b"0", 404),
+    "a tool of OpenAI's that Mistral has not": (
+        "POST",
+        "/mistral-ai/v1/chat/completions",
+        b'{"model": "mistral-small-latest", "messages": [{"role": "user", "content": "Hi"}],'
+        b' "tools": [{"type": "custom", "custom": {"name": "x"}}]}',
+        422,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FOUND)
+def test_what_was_found_once_is_not_there_any_more(what: str) -> None:
+    method, target, body, status = FOUND[what]
+    made = without_sockets()
+    headers = (("Authorization", f"Bearer {made.info['bearer']}"), ("Content-Type", "application/json"))
+    head, _ = fuzz._carried_out(made.mock, Request(method, target, headers, body))
+    assert head.status == status

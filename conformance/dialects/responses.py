@@ -33,6 +33,7 @@ What differs between them stands in the contract's profile:
                    there without: {pointer: {include, otherwise}}; without `otherwise` nothing)
     usage_details  detail objects of usage with the counts they hold
     ignored        request members that the endpoint takes, does not look at and does not echo
+    refused        request members that the model refuses, so that none are written
     tier           asked tier -> service_tier of the settled answer (`none`: nothing asked; others are echoed)
     sorted         whether the keys of every object are sorted
     stream:
@@ -227,7 +228,8 @@ def write(turn: Turn, profile: Profile) -> dict[str, Any]:
     if turn.logprobs is not None:
         include = dict.fromkeys([*sequence(extras.get("include")), LOGPROBS])
         extras |= {"include": list(include)} | ({"top_logprobs": turn.logprobs} if turn.logprobs else {})
-    return {name: value for name, value in said.items() if value is not None} | extras
+    told = {name: value for name, value in said.items() if value is not None} | extras
+    return {name: value for name, value in told.items() if name not in profile["refused"]}
 
 
 def items(body: JSON, answer: Any) -> list[Any]:
@@ -239,7 +241,7 @@ def items(body: JSON, answer: Any) -> list[Any]:
 
 
 def _heeded(body: JSON, profile: Profile) -> JSON:
-    return {name: value for name, value in body.items() if name not in profile["ignored"]}
+    return {name: value for name, value in mapping(body).items() if name not in profile["ignored"]}
 
 
 def _input(body: JSON) -> Sequence[Any]:
