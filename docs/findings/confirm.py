@@ -1,6 +1,6 @@
 """Asks the servers of findings.md with the clients that their users have, and prints what those clients see.
 
-    python docs/findings/confirm.py ministack=http://127.0.0.1:4566 aimock=... llmock=... > docs/findings/confirmed.json
+    python docs/findings/confirm.py ministack=http://127.0.0.1:4566 aimock=... llmock=... litellm=... > docs/findings/confirmed.json
 
 Each entry names the rules of which it shows that they are broken.
 """
@@ -434,8 +434,71 @@ def openai(url: str) -> Iterator[Shown]:
     )
 
 
-SERVERS = {"ministack": (bedrock,), "aimock": (bedrock, openai), "llmock": (openai,)}
-CLIENTS = {bedrock: "boto3", openai: "openai"}
+def gateway(url: str) -> Iterator[Shown]:
+    """What rules of openai-compatible are about; the proxy of LiteLLM takes the key that its configuration names."""
+    from openai import Omit, OpenAI
+
+    asks = OpenAI(base_url=f"{url}/v1", api_key="sk-gateway-1234567", max_retries=0)
+    hello: Any = [{"role": "user", "content": "Hello"}]
+    secret: Any = [
+        {"role": "system", "content": "You are a helpful assistant. The code word is HERON5."},
+        {"role": "user", "content": "What is the code word? Answer with the code word only."},
+    ]
+    stranger = asks.with_options(api_key="sk-wrong")
+    nobody: Any = {"Authorization": Omit()}
+    yield (
+        "*",
+        ["system-prompt-is-known"],
+        "chat.completions.create(a system prompt that names a code word, and a question for it)",
+        lambda: asks.chat.completions.create(model=CHAT_MODEL, messages=secret).choices[0].message.content,
+    )
+    yield (
+        "*",
+        ["unknown-model-is-404"],
+        "chat.completions.create(model='no.such-model-1')",
+        lambda: (
+            asks.chat.completions.create(model="no.such-model-1", messages=hello).choices[0].message.content
+        ),
+    )
+    yield (
+        "*",
+        ["wrong-key-is-401"],
+        "models.list() with a wrong key",
+        lambda: [each.id for each in stranger.models.list()],
+    )
+    yield (
+        "*",
+        ["missing-key-is-401"],
+        "chat.completions.create() without a key",
+        lambda: (
+            asks.chat.completions.create(model=CHAT_MODEL, messages=hello, extra_headers=nobody)
+            .choices[0]
+            .message.content
+        ),
+    )
+    yield (
+        "*/chat-completions-stream",
+        ["usage-comes-last-and-alone"],
+        "chat.completions.create(stream=True, stream_options={'include_usage': True}): the last chunk",
+        lambda: [
+            {
+                "choices": [each.model_dump(exclude_none=True) for each in chunk.choices],
+                "usage": bool(chunk.usage),
+            }
+            for chunk in asks.chat.completions.create(
+                model=CHAT_MODEL, messages=hello, stream=True, stream_options={"include_usage": True}
+            )
+        ][-1],
+    )
+
+
+SERVERS = {
+    "ministack": (bedrock,),
+    "aimock": (bedrock, openai, gateway),
+    "llmock": (openai,),
+    "litellm": (gateway,),
+}
+CLIENTS = {bedrock: "boto3", openai: "openai", gateway: "openai"}
 
 
 def shown(name: str, url: str) -> Iterator[dict[str, Any]]:
