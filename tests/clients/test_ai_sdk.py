@@ -66,11 +66,16 @@ def value_of(outcome: Mapping[str, Any]) -> Any:
     return outcome["value"]
 
 
-def test_a_text_is_generated(run: Run, mock_provider: Any) -> None:
-    mock_provider.reply(TEXT)
-    told = run("text")["text"]
+def test_a_text_is_generated_and_streamed(run: Run, mock_provider: Any) -> None:
+    for _ in range(2):
+        mock_provider.reply(TEXT)
+    read = run("text", "stream")
+    told, streamed = read["text"], read["stream"]
     assert (told["text"], told["finishReason"], told["steps"]) == (TEXT, "stop", 1)
     assert told["usage"]["totalTokens"] == told["usage"]["inputTokens"] + told["usage"]["outputTokens"] > 2
+    assert (streamed["text"], streamed["finishReason"], streamed["errors"]) == (TEXT, "stop", [])
+    assert streamed["types"].count("text-delta") > 3
+    assert streamed["usage"]["outputTokens"] == told["usage"]["outputTokens"]
 
 
 def test_settings_reach_the_model(run: Run, mock_provider: Any) -> None:
@@ -88,24 +93,13 @@ def test_a_text_that_is_cut_off_says_length(run: Run) -> None:
     assert (told["finishReason"], told["usage"]["outputTokens"]) == ("length", 16)
 
 
-def test_a_text_is_streamed(run: Run, mock_provider: Any) -> None:
-    mock_provider.reply(TEXT)
-    streamed = run("stream")["stream"]
-    assert (streamed["text"], streamed["finishReason"], streamed["errors"]) == (TEXT, "stop", [])
-    assert streamed["types"].count("text-delta") > 3
-    assert streamed["usage"]["outputTokens"] > 1
-
-
-@pytest.mark.parametrize("case", ["tools", "tools, streamed"])
-def test_a_tool_is_run_and_its_result_used_in_a_second_step(run: Run, case: str) -> None:
-    told = run(case)[case]
-    assert told["asked"] == ["Paris"]
-    assert "sunny, 21 degrees in Paris" in told["text"]
-
-
-def test_a_tool_that_is_forced_is_called(run: Run) -> None:
-    forced = run("tool, forced")["tool, forced"]
-    assert forced["calls"] == [{"toolName": "get_weather", "input": {"city": "Paris"}}]
+def test_a_tool_is_run_and_its_result_used_in_a_second_step(run: Run) -> None:
+    read = run("tools", "tools, streamed", "tool, forced")
+    for case in ("tools", "tools, streamed"):
+        assert read[case]["asked"] == ["Paris"]
+        assert "sunny, 21 degrees in Paris" in read[case]["text"]
+    assert read["tools"]["roles"] == ["assistant", "tool", "assistant"]
+    assert read["tool, forced"]["calls"] == [{"toolName": "get_weather", "input": {"city": "Paris"}}]
 
 
 def test_an_object_is_generated_and_streamed(run: Run, mock_provider: Any, way: str) -> None:
@@ -135,8 +129,8 @@ def test_a_picture_is_looked_at(run: Run) -> None:
 def test_reasoning_is_told_apart_from_the_text(run: Run, mock_provider: Any, way: str) -> None:
     for _ in range(2):
         mock_provider.reply("Four.", reasoning="Two and two, let me count.")
-    thinking = {"PROBE_MODEL": "gpt-5-nano"} if way == "responses at openai" else {}
-    read = run("text", "stream", **thinking)
+    asked = {"PROBE_MODEL": "gpt-5-nano", "PROBE_SUMMARY": "auto"} if way == "responses at openai" else {}
+    read = run("text", "stream", **asked)
     assert (read["text"]["text"], read["text"]["reasoning"]) == ("Four.", "Two and two, let me count.")
     assert read["stream"]["text"] == "Four."
     types = read["stream"]["types"]

@@ -42,6 +42,9 @@ const PROVIDERS = {
 };
 const model = PROVIDERS[PROBE_API]();
 
+/** OpenAI sends a summary of the reasoning to those who ask for it. */
+const providerOptions = process.env.PROBE_SUMMARY ? { openai: { reasoningSummary: process.env.PROBE_SUMMARY } } : {};
+
 /** A weather tool, and the cities that it was asked about. */
 function forecast() {
     const asked = [];
@@ -85,7 +88,7 @@ async function failed(call) {
 }
 
 await run({
-    text: async () => told(await generateText({ model, prompt })),
+    text: async () => told(await generateText({ model, prompt, providerOptions })),
 
     'system and settings': async () =>
         told(
@@ -101,7 +104,7 @@ await run({
     'cut off': async () => told(await generateText({ model, prompt, maxOutputTokens: 16 })),
 
     stream: async () => {
-        const stream = streamText({ model, prompt });
+        const stream = streamText({ model, prompt, providerOptions });
         const parts = await collect(stream.fullStream);
         const [text, finishReason, usage] = await Promise.all([stream.text, stream.finishReason, stream.usage]);
         const errors = parts.filter((part) => part.type === 'error').map((part) => String(part.error));
