@@ -203,6 +203,17 @@ class Contract:
             self._variants[fitting] = replace(self, said=said)
         return self._variants[fitting]
 
+    @property
+    def of_some_models(self) -> Mapping[str, Contract]:
+        """This contract as each entry of `by_model` has it, taken by itself."""
+        return {
+            name: replace(
+                self,
+                said=_extend(self.said, {key: value for key, value in own.items() if key in _OF_A_MODEL}),
+            )
+            for name, own in self.said.get("by_model", {}).items()
+        }
+
     @cached_property
     def _variants(self) -> dict[tuple[str, ...], Contract]:
         return {(): self}
@@ -599,10 +610,7 @@ class Specs:
     def rules(self) -> list[Rule]:
         """Every rule of every operation."""
         return [
-            rule
-            for each in self.contracts.values()
-            if not each.abstract
-            for rule in each.every_rule.values()
+            rule for each in self.contracts.values() if not each.abstract for rule in each.every_rule.values()
         ]
 
 
@@ -1138,7 +1146,13 @@ def _extend(parent: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
                     else member
                 )
             result[key] = base
-        elif key in ("errors", "rules", "exchanges", "probes", "limits", "by_model"):
+        elif key == "by_model":
+            base = dict(result.get(key, {}))
+            result[key] = {
+                **base,
+                **{name: _extend(base.get(name, {}), each) for name, each in value.items()},
+            }
+        elif key in ("errors", "rules", "exchanges", "probes", "limits"):
             base = dict(result.get(key, {}))
             for name, member in value.items():
                 base[name] = (

@@ -104,6 +104,7 @@ mantle:
     output_tokens_details: {reasoning_tokens: 0}
   tier: &tier {none: default, auto: default}
   ignored: []
+  refused: []
   sorted: true
   stream:
     first_number: 0
@@ -152,6 +153,7 @@ openai:
   usage_details: *details
   tier: *tier
   ignored: []
+  refused: []
   sorted: false
   stream:
     first_number: 0
