@@ -142,6 +142,11 @@ def _operation(
         f"{each.said['summary']} {_source(each.said.get('source'))} Contract: {each.id}."
         for each in contracts
     ]
+    said += [
+        f"Models whose id matches `{own['models']}` differ: {', '.join(_told(own))}. {_source(own['source'])}"
+        for own in _of_models(contracts)
+        if _told(own)
+    ]
     made: dict[str, Any] = {
         "operationId": name,
         "summary": first.said["summary"],
@@ -158,6 +163,19 @@ def _operation(
     made["security"] = _security(contracts, components)
     made["x-conformance-contracts"] = [each.id for each in contracts]
     return made
+
+
+def _of_models(contracts: Sequence[Contract]) -> list[Mapping[str, Any]]:
+    """What the contracts say of some models only, each once."""
+    said: list[Mapping[str, Any]] = []
+    for each in contracts:
+        said += [own for own in each.said.get("by_model", {}).values() if own not in said]
+    return said
+
+
+def _told(own: Mapping[str, Any]) -> list[str]:
+    """The parts of an operation in which some models differ."""
+    return [name for name in ("request", "response", "errors") if name in own]
 
 
 def _path_parameters(
@@ -257,6 +275,8 @@ def _examples(contracts: Sequence[Contract], value: Any) -> dict[str, Any]:
 
 
 def _responses(contracts: Sequence[Contract], components: _Components) -> dict[str, Any]:
+    # What some models answer otherwise is an answer too.
+    contracts = [each for contract in contracts for each in (contract, *contract.of_some_models.values())]
     answers: dict[int, list[Contract]] = {}
     for each in contracts:
         answers.setdefault(each.response["status"], []).append(each)

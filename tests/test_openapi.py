@@ -182,3 +182,14 @@ class TestCommand:
             main(["export", "openapi", "--provider", "mistral", "-o", str(tmp_path / "no" / "x.json")]) == 2
         )
         assert "expected a file that can be written" in capsys.readouterr().err
+
+
+def test_what_holds_for_some_models_only_is_told() -> None:
+    chat = DOCUMENTS["openai"]["paths"]["/v1/chat/completions"]["post"]
+    [own] = [
+        each
+        for each in SPECS_HERE.contracts["openai/chat-completions"].said["by_model"].values()
+        if "no-chat-model" in each.get("errors", {})
+    ]
+    assert f"Models whose id matches `{own['models']}` differ: errors." in chat["description"]
+    assert "- no-chat-model." in resolved(DOCUMENTS["openai"], chat["responses"]["404"])["description"]
