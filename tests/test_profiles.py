@@ -200,6 +200,47 @@ def test_the_marker_chooses_for_one_test(mock_provider: Any, openai_client: Open
     assert answer.id.startswith("chatcmpl-")
 
 
+@pytest.mark.mock_provider(openai_profile="open-responses", in_process=True)
+def test_the_profile_holds_without_sockets_too(mock_provider: Any) -> None:
+    with mock_provider.mount(base_url="http://gateway.example"):
+        with OpenAI(base_url="http://gateway.example/v1", api_key="key") as client:
+            answers = [
+                client.responses.with_raw_response.create(
+                    model="gpt-5-nano", input="Hello", extra_headers=each
+                )
+                for each in ({}, {"x-mock-profile": "openai"})
+            ]
+        assert [each.headers["x-mock-contract"] for each in answers] == [
+            "open-responses/responses",
+            "openai/responses",
+        ]
+    assert [each.contract for each in mock_provider.journal] == [
+        "open-responses/responses",
+        "openai/responses",
+    ]
+
+
+def test_a_provider_of_ones_own_can_be_a_profile(tmp_path: Path) -> None:
+    written = [sys.executable, "-m", "conformance", "new", "provider", "my-vllm", "--model", "my-model"]
+    subprocess.run(
+        [*written, "--base-url", "http://127.0.0.1:8000", "--offers", "chat-completions"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    mine = next(tmp_path.glob("my-vllm-specs/providers/*.yaml"))
+    lines = mine.read_text(encoding="utf-8").splitlines()
+    lines = [line for line in lines if not line.startswith("openai_profile")]
+    mine.write_text("\n".join([*lines, "openai_profile: [/v1]", ""]), encoding="utf-8")
+    mock = start(specs=load([tmp_path / "my-vllm-specs"]), openai_profile="my-vllm")
+    try:
+        answer = asked(mock, "/v1/chat/completions", "my-model")
+    finally:
+        mock.stop()
+    assert (answer.status, contract(answer)) == (200, "my-vllm/chat-completions")
+
+
 # What the profile `openai` knows
 
 
