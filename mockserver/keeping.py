@@ -9,9 +9,9 @@ Kinds of values in the state, each under `principal:...`, so that one key never 
     conversation-item  conversation:id  one item of it
     completion         id               completion, messages
 
-Which answers are kept, and for how many looks one made in the background is unfinished, stands in the contract
-under `response.remember`. What is kept of a response is whole: to delete or to lose the head of a chain
-leaves the responses after it as they are.
+Which answers are kept, and for how many looks one made in the background is unfinished, stands in the contract under
+`response.remember` and `response.background`. What is kept of a response is whole: to delete or to lose the head of a
+chain leaves the responses after it as they are. What goes on from an unfinished one has its input, and no output yet.
 """
 
 from __future__ import annotations
@@ -174,8 +174,9 @@ def keep(
     final = _made(response)
     if final is None:
         return response
-    background = bool(body.get("background")) and "background" in rule
-    stages = [word for word, looks in rule.get("background", {}).items() for _ in range(looks)]
+    statuses = contract.response.get("background", {})
+    background = bool(body.get("background") and statuses)
+    stages = [word for word, looks in statuses.items() for _ in range(looks)]
     if background:
         response = _unfinished_answer(response, stages)
     own = listed(found.own, {**contract.profile["ids"], **rule["ids"]}, ids)
