@@ -742,11 +742,10 @@ def _deltas(reply: Reply, asked: _Asked, context: Context, profile: Profile) -> 
         for delta, likely in itertools.chain([opening] if opening else [], pieces)
     ]
     if reply.finish is not None:
-        last: JSON = {}
-        if form.get("finish_with_last") and told:
-            last, beside = told.pop()
+        merged = form.get("finish_with_last") and told
+        last, its_own = told.pop() if merged else ({}, beside)
         told.append(
-            (last, {**beside, "finish_reason": _finish(reply, asked, profile["finish_in_stream"], profile)})
+            (last, {**its_own, "finish_reason": _finish(reply, asked, profile["finish_in_stream"], profile)})
         )
     yield from told
 

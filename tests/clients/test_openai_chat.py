@@ -331,6 +331,37 @@ class TestForms:
         assert parsed == Person(name="Ada", age=36)
         assert {"chunk", "content.delta", "content.done"} <= kinds
 
+    def test_an_async_stream_is_parsed_into_a_class(self, mock_provider: Any) -> None:
+        async def ask() -> Any:
+            async with (
+                AsyncOpenAI(base_url=mock_provider.url("openai") + "/v1", api_key="sk-mock") as made,
+                made.chat.completions.stream(
+                    model=MODEL,
+                    messages=[{"role": "user", "content": "Ada is 36 years old."}],
+                    response_format=Person,
+                ) as stream,
+            ):
+                return (await stream.get_final_completion()).choices[0].message.parsed
+
+        assert asyncio.run(ask()) == Person(name="Ada", age=36)
+
+    def test_the_arguments_of_a_strict_tool_are_parsed_too(self, client: OpenAI) -> None:
+        parsed = client.chat.completions.parse(
+            model=MODEL,
+            messages=[{"role": "user", "content": "Ada is 36 years old."}],
+            tools=[openai.pydantic_function_tool(Person)],
+            tool_choice="required",
+        )
+        [call] = parsed.choices[0].message.tool_calls or []
+        assert call.function.parsed_arguments == Person(name="Ada", age=36)
+
+    def test_a_message_of_an_answer_can_be_sent_back_as_it_is(self, client: OpenAI) -> None:
+        messages: Any = [{"role": "user", "content": "My name is Ada."}]
+        first = client.chat.completions.create(model=MODEL, messages=messages)
+        messages += [first.choices[0].message, {"role": "user", "content": "What is my name?"}]
+        second = client.chat.completions.create(model=MODEL, messages=messages)
+        assert "Ada" in (second.choices[0].message.content or "")
+
     def test_what_is_cut_is_not_parsed(self, client: OpenAI) -> None:
         said: Any = {"model": MODEL, "messages": [{"role": "user", "content": "Ada is 36 years old."}]}
         with pytest.raises(openai.LengthFinishReasonError):
@@ -385,6 +416,20 @@ class TestSound:
         assert all(len(each) % 2 == 0 for each in sound)
         assert [piece.id for piece in pieces if piece.id] == [pieces[0].id]
         assert pieces[-1].model_dump(exclude_none=True).keys() == {"expires_at"}
+
+    def test_a_stream_of_another_format_is_refused(self, create: Create) -> None:
+        error = refused(lambda: create(AMBER, model="gpt-audio", stream=True, **SPOKEN))
+        assert (error.code, error.param) == ("unsupported_value", "audio.format")
+
+    def test_a_format_that_is_not_made_here_is_told_to_be_ours(self, client: OpenAI) -> None:
+        with pytest.raises(openai.InternalServerError, match="'opus'") as caught:
+            client.chat.completions.create(
+                model="gpt-audio",
+                messages=[{"role": "user", "content": AMBER}],
+                modalities=["text", "audio"],
+                audio={"voice": "alloy", "format": "opus"},
+            )
+        assert caught.value.status_code == 501
 
     def test_a_model_without_a_voice_does_not_speak(self, create: Create) -> None:
         assert refused(lambda: create(AMBER, **SPOKEN)).param == "modalities"
