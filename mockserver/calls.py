@@ -33,6 +33,9 @@ REFUSES_TOOLS = re.compile(
 )
 
 
+WANTS_TOOLS = re.compile(
+    r"\b(?:use|using|with) (?:your|the) (?:tools?|functions?)\b|\bfollow the tool instructions\b", re.I
+)
 CODE = re.compile(r"```[\w+-]*\n(.*?)```", re.S)
 
 
@@ -70,6 +73,8 @@ def calls(turn: Turn, prompt: str, said: str, made: Sequence[ToolCall]) -> tuple
     wanted = [call for tool in _wanted(functions, prompt) for call in _calls_of(tool, prompt, said)]
     if left := _not_made(wanted, made, turn.parallel_tool_calls is not False):
         return _limited(turn, left)
+    if ordered := _ordered(turn, functions, prompt, made):
+        return _limited(turn, _calls_of(ordered, prompt, said)[:1])
     takers = [tool for tool in turn.tools if _takes_result(tool)]
     if takers:
         return (_call(_likeliest(takers, prompt), mentions(said)),)
@@ -102,6 +107,24 @@ def _wanted(tools: Sequence[Tool], prompt: str) -> list[Tool]:
             wanted.append(wish.tool)
             explained |= wish.words
     return wanted
+
+
+def _ordered(turn: Turn, tools: Sequence[Tool], prompt: str, made: Sequence[ToolCall]) -> Tool | None:
+    """The next tool that the system tells to call by its name, where the prompt wants tools used; else the likeliest."""
+    if not tools or not WANTS_TOOLS.search(prompt) or REFUSES_TOOLS.search(prompt):
+        return None
+    told = "\n".join(message.text for message in turn.messages if message.role == "system")
+    done = {call.name for call in made}
+    places = {
+        tool.name: found.start()
+        for tool in tools
+        if (found := re.search(rf"\bcall\s+(?:the\s+)?[`'\"]?{re.escape(tool.name)}\b", told, re.I))
+    }
+    named = sorted((tool for tool in tools if tool.name in places), key=lambda tool: places[tool.name])
+    left = [tool for tool in named if tool.name not in done]
+    if left or named or made:
+        return left[0] if left else None
+    return _likeliest(tools, prompt)
 
 
 def _likeliest(tools: Sequence[Tool], prompt: str) -> Tool:

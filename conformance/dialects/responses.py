@@ -48,7 +48,7 @@ What differs between them stands in the contract's profile:
       bytes        whether probabilities in events have the bytes of their tokens; missing: no
       reasoning_event  the name in the events of a raw trace: reasoning_text or reasoning
       reasoning_part  the events around a trace in `content`: content_part or reasoning_part; null: none
-      obfuscation  null, or random text in deltas: low, high (length), alphabet
+      obfuscation  null, or random text in deltas: low, high (length), alphabet, `unless` a member is true
 
 A Reply keeps its order: texts and refusals that follow one another are one message item, each
 trace and each tool call is an item. What hosted tools did stands before the first words. An event's
@@ -768,7 +768,10 @@ def _grown(item: JSON, deltas: Sequence[JSON]) -> JSON:
 def _payloads(body: JSON, reply: Reply, context: Context, profile: Profile) -> Iterator[dict[str, Any]]:
     made, output = make_id(profile["ids"]["response"], context.ids), _output(body, reply, context, profile)
     how = profile["stream"]
-    if mapping(body.get("stream_options")).get("include_obfuscation") is False:
+    unwanted = mapping(body.get("stream_options")).get("include_obfuscation") is False
+    if unwanted or (
+        how["obfuscation"] is not None and body.get(how["obfuscation"].get("unless", "")) is True
+    ):
         profile = {**profile, "stream": {**how, "obfuscation": None}}
     begun = _within(_begun(body, made, context, profile), body, (*how["without"], *how["begun_without"]), how)
     yield {"type": "response.created", "response": begun}
@@ -846,7 +849,9 @@ def _text_payloads(part: JSON, place: JSON, context: Context, profile: Profile) 
     beside = profile["stream"]["text"]
     pieces = context.split(part["text"])
     likely = sequence(part.get("logprobs"))
-    each = [[_shown(entry, profile)] for entry in likely] if len(likely) == len(pieces) else [None] * len(pieces)
+    each = (
+        [[_shown(entry, profile)] for entry in likely] if len(likely) == len(pieces) else [None] * len(pieces)
+    )
     for piece, entries in zip(pieces, each, strict=True):
         told = beside if entries is None else {**beside, "logprobs": entries}
         yield _delta("output_text", place, piece, told, context, profile)
