@@ -126,7 +126,7 @@ def _reply(scene: _Scene, called: tuple[ToolCall, ...], variant: str, ability: A
         stop, finish = None, "length"
     usage = Usage(prompt, thought + count_text(text), thought, heard=scene.heard)
     citations: list[Citation] = []
-    if turn.search and text and finish == "stop" and turn.output is None:
+    if turn.search and text and finish == "stop" and turn.output is None and turn.speech is None:
         cited, citation = _cited(text, scene.prompt)
         if count_text(cited) <= left:
             text, citations = cited, [citation]

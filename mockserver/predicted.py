@@ -15,8 +15,8 @@ CHANGES = re.compile(
     rf"\s+(?:property\s+)?(?:with|to|by|into)\s+(?:an?\s+|the\s+)?{NAME}",
     re.I,
 )
-COMPARED = 4000
-"""Tokens of either text that are compared at most."""
+COMPARED = 500
+"""Tokens of either text that are compared at most, between what they begin and end with alike."""
 
 
 def edited(prompt: str, prediction: str) -> str:
@@ -28,7 +28,21 @@ def edited(prompt: str, prediction: str) -> str:
 
 def shared(text: str, prediction: str) -> tuple[int, int]:
     """(tokens of the prediction that the text has, those that it has not)."""
-    foreseen = split(prediction)
-    matcher = SequenceMatcher(None, split(text)[:COMPARED], foreseen[:COMPARED], autojunk=False)
-    accepted = sum(block.size for block in matcher.get_matching_blocks())
-    return accepted, len(foreseen) - accepted
+    came, foreseen = split(text), split(prediction)
+    alike = 0
+    for _ in range(2):
+        before = _alike(came, foreseen)
+        # What is left is turned around, so that its end is compared next.
+        came, foreseen = came[before:][::-1], foreseen[before:][::-1]
+        alike += before
+    matcher = SequenceMatcher(None, came[:COMPARED], foreseen[:COMPARED], autojunk=False)
+    accepted = alike + sum(block.size for block in matcher.get_matching_blocks())
+    return accepted, alike + len(foreseen) - accepted
+
+
+def _alike(one: list[str], other: list[str]) -> int:
+    """With how many equal tokens both begin."""
+    return next(
+        (at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]),
+        min(len(one), len(other)),
+    )

@@ -39,6 +39,13 @@ def test_a_prediction_that_comes_true_is_accepted_whole(text: str) -> None:
     assert shared(text, text) == (count_text(text), 0)
 
 
+def test_a_long_prediction_with_a_change_in_its_middle_is_accepted_but_for_that() -> None:
+    lines = [f"line {number};\n" for number in range(2000)]
+    changed = [*lines[:900], "something else;\n", *lines[901:]]
+    accepted, rejected = shared("".join(changed), "".join(lines))
+    assert 0 < rejected <= 6 and accepted + rejected == count_text("".join(lines))
+
+
 @given(st.text(), st.text())
 def test_each_token_of_a_prediction_is_accepted_or_rejected(text: str, prediction: str) -> None:
     accepted, rejected = shared(text, prediction)
