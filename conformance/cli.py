@@ -41,6 +41,8 @@ RUN_ENDS = """examples:
   conformance run --api 'puter/*' --report-dir build/report
   conformance run --endpoint-url http://127.0.0.1:4010          a mock that runs already
   AWS_BEARER_TOKEN_BEDROCK=... conformance run --provider bedrock-mantle --region us-east-1
+  conformance run --provider openai-compatible --endpoint-url http://127.0.0.1:8000/v1 --model Qwen/Qwen3-8B
+                                                                any server or gateway; key: --key-env, --header
   conformance run --baseline last/report --fail-on new          1 only for what the last run kept
   conformance run --shard 1/3 --report-dir part-1               one of three parts; `conformance merge` joins them
   conformance run --api '*/converse' --examples 5               what holds for any turn, of five drawn ones too

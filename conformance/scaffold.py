@@ -80,6 +80,11 @@ def _provider(provider: Provider, name: str, base_url: str, model: str, key: str
         else f"hosts: [{_quoted(host)}]\n",
         "seller": f"seller: {name}\n",
         "default_for": "",
+        # It sells the model of its card.
+        "models_of": "",
+        "every_model": "",
+        # It declares what its card says.
+        "undeclared": "",
         "signing_services": "",
     }
     text = provider.path.read_text(encoding="utf-8")

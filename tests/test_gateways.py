@@ -428,6 +428,29 @@ def test_a_plan_needs_neither_address_nor_model_nor_key(
     assert 0 < ran.report["requests"] <= int(whole.split()[1])
 
 
+def test_a_gateway_of_ones_own_is_begun_and_declares_what_its_card_says(
+    conform: Callable[..., Ran], tmp_path: Path
+) -> None:
+    words = [
+        "new",
+        "provider",
+        "my-gateway",
+        "--like",
+        "openai-compatible",
+        "--model",
+        "gpt-4o",
+        "-o",
+        "mine",
+    ]
+    made = conform(*words, "--base-url", "https://llm.example.com")
+    assert made.code == 0, made.err
+    assert conform("lint", "mine").code == 0
+    ours = load([tmp_path / "mine"])
+    [found] = targets(ours, "my-gateway", environment={"MY_GATEWAY_API_KEY": CANARY})
+    assert (found.endpoint, found.model, found.key) == ("https://llm.example.com", "gpt-4o", CANARY)
+    assert found.card is not None
+
+
 # Through plain pytest
 
 
