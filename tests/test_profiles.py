@@ -220,7 +220,7 @@ def test_the_profile_holds_without_sockets_too(mock_provider: Any) -> None:
     ]
 
 
-def test_a_provider_of_ones_own_can_be_a_profile(tmp_path: Path) -> None:
+def test_a_provider_of_ones_own_can_be_a_profile_and_knows_its_own_model_only(tmp_path: Path) -> None:
     written = [sys.executable, "-m", "conformance", "new", "provider", "my-vllm", "--model", "my-model"]
     subprocess.run(
         [*written, "--base-url", "http://127.0.0.1:8000", "--offers", "chat-completions"],
@@ -229,16 +229,15 @@ def test_a_provider_of_ones_own_can_be_a_profile(tmp_path: Path) -> None:
         capture_output=True,
         timeout=60,
     )
-    mine = next(tmp_path.glob("my-vllm-specs/providers/*.yaml"))
-    lines = mine.read_text(encoding="utf-8").splitlines()
-    lines = [line for line in lines if not line.startswith("openai_profile")]
-    mine.write_text("\n".join([*lines, "openai_profile: [/v1]", ""]), encoding="utf-8")
     mock = start(specs=load([tmp_path / "my-vllm-specs"]), openai_profile="my-vllm")
     try:
         answer = asked(mock, "/v1/chat/completions", "my-model")
+        other = asked(mock, "/v1/chat/completions", "gpt-4o")
     finally:
         mock.stop()
     assert (answer.status, contract(answer)) == (200, "my-vllm/chat-completions")
+    # It was begun as OpenAI, and sells its own model all the same.
+    assert (other.status, contract(other)) == (404, "my-vllm/chat-completions")
 
 
 # What the profile `openai` knows
