@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockserver.likelihood import likely
+from mockserver.likelihood import OTHERS, likely
 
 
+@example("".join(OTHERS), 20)
 @given(st.text(max_size=60), st.integers(0, 20))
 def test_tokens_and_alternatives_are_all_there(text: str, alternatives: int) -> None:
     entries = likely(text, alternatives)
