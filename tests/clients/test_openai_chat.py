@@ -554,3 +554,40 @@ class TestMembers:
     )
     def test_a_member_within_its_range_is_taken(self, create: Create, member: str, value: Any) -> None:
         assert create(AMBER, **{member: value}).choices[0].message.content == "amber kettle 42"
+
+
+class TestMistral:
+    """Mistral's own API, which clients of OpenAI ask too: what it puts elsewhere comes through."""
+
+    @pytest.fixture
+    def mistral(self, mock_provider: Any) -> Iterator[OpenAI]:
+        with OpenAI(base_url=mock_provider.url("mistral") + "/v1", api_key="k", max_retries=0) as made:
+            yield made
+
+    def test_a_trace_is_a_part_of_the_content(self, mistral: OpenAI) -> None:
+        said: Any = {
+            "model": "mistral-small-latest",
+            "messages": [{"role": "user", "content": AMBER}],
+            "reasoning_effort": "high",
+        }
+        whole: Any = mistral.chat.completions.create(**said).choices[0].message.content
+        assert [part["type"] for part in whole] == ["thinking", "text"]
+        assert whole[1]["text"] == "amber kettle 42"
+        deltas: list[Any] = [
+            chunk.choices[0].delta.content for chunk in mistral.chat.completions.create(**said, stream=True)
+        ]
+        thoughts = [part["thinking"][0]["text"] for each in deltas if isinstance(each, list) for part in each]
+        assert "".join(thoughts) == whole[0]["thinking"][0]["text"]
+        assert "".join(each for each in deltas if isinstance(each, str)) == "amber kettle 42"
+
+    def test_a_call_is_numbered_and_ends_with_tool_calls_though_it_was_named(self, mistral: OpenAI) -> None:
+        answer = mistral.chat.completions.create(
+            model="mistral-small-latest",
+            messages=[{"role": "user", "content": "What is the weather in Oslo?"}],
+            tools=TOOLS,
+            tool_choice={"type": "function", "function": {"name": "get_weather"}},
+        )
+        [choice] = answer.choices
+        [call] = choice.message.tool_calls or []
+        assert choice.finish_reason == "tool_calls" and len(call.id) == 9
+        assert (call.model_extra or {})["index"] == 0
