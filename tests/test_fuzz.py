@@ -126,6 +126,12 @@ FOUND = {
     "null is an object": ("POST", "/openai-com/v1/conversations", b"null", 400),
     "no body is an object without members": ("POST", "/openai-com/v1/conversations", b"", 200),
     "a number where nobody reads a body": ("GET", "/openai-com/v1/responses/hello?stream=true", b"0", 404),
+    "as many answers as there are no computers for": (
+        "POST",
+        "/mistral-ai/v1/chat/completions",
+        b'{"model": "mistral-small-latest", "messages": [{"role": "user", "content": "Hi"}], "n": 9007199254740993}',
+        422,
+    ),
     "a tool of OpenAI's that Mistral has not": (
         "POST",
         "/mistral-ai/v1/chat/completions",
