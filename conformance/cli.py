@@ -361,7 +361,10 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("what", choices=["provider"], help="what to begin")
     new.add_argument("name", metavar="NAME", help="its name: lower-case letters, digits, hyphens")
     new.add_argument(
-        "--like", default="openai", metavar="PROVIDER", help="the one it begins as (default: openai)"
+        "--like",
+        default="openai-compatible",
+        metavar="PROVIDER",
+        help="the one it begins as (default: openai-compatible; openai demands what OpenAI does)",
     )
     new.add_argument(
         "--base-url", required=True, metavar="URL", help="where it answers, without the contract's path"

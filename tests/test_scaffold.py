@@ -11,7 +11,7 @@ from conformance.cli import main
 from conformance.contract import load
 from conformance.mutants import run_mutants
 
-LIKE = ("openai", "mistral", "bedrock-mantle", "bedrock-runtime", "puter")
+LIKE = ("openai-compatible", "openai", "mistral", "bedrock-mantle", "bedrock-runtime", "puter")
 
 
 def new(folder: Path, *words: str, name: str = "my-vllm") -> int:
