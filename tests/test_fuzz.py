@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import logging
 import sys
 from pathlib import Path
@@ -140,6 +141,14 @@ FOUND = {
         422,
     ),
 }
+
+
+def test_a_null_in_a_member_of_the_request_says_nothing() -> None:
+    made = without_sockets()
+    headers = (("Authorization", f"Bearer {made.info['bearer']}"), ("Content-Type", "application/json"))
+    body = b'{"model": "gpt-5-nano", "input": "Hi", "text": {"verbosity": null}}'
+    _, answer = fuzz._carried_out(made.mock, Request("POST", "/open-responses/v1/responses", headers, body))
+    assert json.loads(answer)["text"]["verbosity"] == "medium"
 
 
 @pytest.mark.parametrize("what", FOUND)

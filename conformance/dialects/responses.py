@@ -529,7 +529,11 @@ def _status(reply: Reply, profile: Profile) -> str:
 
 def _echoed(said: Any, unsaid: Any) -> Any:
     if isinstance(said, Mapping) and isinstance(unsaid, Mapping):
-        return {**unsaid, **said}
+        # A null says nothing, here as outside.
+        return {
+            **unsaid,
+            **{name: value for name, value in said.items() if value is not None or name not in unsaid},
+        }
     return unsaid if said is None else said
 
 
