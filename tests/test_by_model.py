@@ -82,11 +82,14 @@ def test_a_rule_that_only_some_models_are_held_to_is_known(tmp_path: Path) -> No
     ("entry", "told"),
     [
         ({"models": "^gpt-4o"}, "expected source, got nothing"),
-        ({"models": "^nobody$", "source": {"text": "us", "sure": "spec"}}, "no card of openai has an id"),
+        (
+            {"models": "^nobody$", "source": {"text": "written for this test", "sure": "spec"}},
+            "no card of openai has an id",
+        ),
         (
             {
                 "models": "^gpt-4o",
-                "source": {"text": "us", "sure": "spec"},
+                "source": {"text": "written for this test", "sure": "spec"},
                 "rules": {"nowhere": {"level": "must"}},
             },
             "no rule 'nowhere'",
