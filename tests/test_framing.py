@@ -43,6 +43,8 @@ FAILURES = [
     for contract in STREAMS
     for failure in contract.failures.values()
     if failure.in_stream is not None
+    # A stream that is heard again has no worked example; its events are those of the one it repeats.
+    and "hello" in contract.exchanges
     # Of the provider's forms, the lines of Puter's driver never come in a stream of chunks.
     and ("error" in failure.in_stream["data"] or "constant" not in contract.response["event_name"])
 ]
