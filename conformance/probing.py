@@ -251,8 +251,9 @@ def _credentials(
     which: str, contract: Contract, target: Target, headers: dict[str, str], body: Any
 ) -> tuple[dict[str, str], Any]:
     said = _key_said(contract, target)
-    if which == "none" or (which == "right" and target.key is None):
-        # A signature, headers that the caller added, or nobody asks for a key.
+    # A signature is made when it is sent; headers that the caller added say who asks; or nobody asks for a key.
+    other = target.signer is not None or (target.key is None and (target.variables or target.auth == "off"))
+    if which == "none" or (which == "right" and other):
         return headers, body
     key = target.key if which == "right" else said.get("wrong", {}).get(which)
     if key is None:
