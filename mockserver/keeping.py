@@ -180,9 +180,11 @@ def keep(
     if background:
         response = _unfinished_answer(response, stages)
     own = listed(found.own, {**contract.profile["ids"], **rule["ids"]}, ids)
+    # An item that came with an id is another response's.
+    named = {item.get("id") for item in found.own}
     kept = {
         "input": [*found.history, *own],
-        "own": [each["id"] for each in (*own, *final["output"]) if "id" in each],
+        "own": [each["id"] for each in (*own, *final["output"]) if each.get("id") not in {None, *named}],
         "new": own,
         "conversation": found.conversation,
         "final": final,
