@@ -164,8 +164,7 @@ async def serving(options: Options, grace: float) -> AsyncIterator[tuple[Mock, M
             **_models(specs),
             "auth": options.auth,
             "reality": options.reality,
-            "openai_profile": options.openai_profile,
-            "bedrock_base": _bedrock_base(specs, options.openai_profile),
+            **_profiles(specs, options.openai_profile),
             "pid": os.getpid(),
         }
         if library is not None:
@@ -278,10 +277,12 @@ def _models(specs: Specs) -> dict[str, str]:
     }
 
 
-def _bedrock_base(specs: Specs, openai_profile: str | None) -> str:
-    """What stands before /v1 for clients of Bedrock: nothing, unless another profile answers there."""
-    default = next((each for each in profiles(specs).values() if "default_for" in each.said), None)
-    return "" if default is None or openai_profile in (None, default.id) else default.prefix
+def _profiles(specs: Specs, chosen: str | None) -> dict[str, str]:
+    """Who answers at the paths that the OpenAI family shares, and the path at which Bedrock does."""
+    default = next(each for each in profiles(specs).values() if "default_for" in each.said)
+    path = str(default.said["openai_profile"][0])
+    shared = chosen in (None, default.id)
+    return {"openai_profile": chosen or default.id, "bedrock_path": path if shared else default.prefix + path}
 
 
 def _first(specs: Specs, scheme: str) -> Provider:

@@ -87,7 +87,7 @@ def variables(info: Mapping[str, Any], *, sigv4: bool = False) -> dict[str, str 
         "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": https,
         "AWS_ENDPOINT_URL_BEDROCK": https,
         BEARER: info["bearer"],
-        "AWS_BEDROCK_BASE_URL": f"{http}{info['bedrock_base']}/v1",
+        "AWS_BEDROCK_BASE_URL": http + info["bedrock_path"],
         "OPENAI_BASE_URL": f"{http}/v1",
         "OPENAI_API_KEY": info["bearer"],
         "PUTER_API_ORIGIN": http,
@@ -121,7 +121,7 @@ def past_proxies(environment: Mapping[str, str]) -> dict[str, str]:
 
 def unset() -> dict[str, str | None]:
     """Every variable that `variables` sets, with or without `sigv4`, to be taken away again."""
-    members = ("http", "https", "bundle", "ca", "bearer", "bedrock_base", "puter_token")
+    members = ("http", "https", "bundle", "ca", "bearer", "bedrock_path", "puter_token")
     keys = ("aws_access_key_id", "aws_secret_access_key")
     info = dict.fromkeys((*members, *keys), "set")
     both = variables(info) | {name: value for name, value in variables(info, sigv4=True).items() if value}

@@ -30,7 +30,7 @@ INFO: dict[str, Any] = {
     "bearer": "ABSKabc+/==",
     "aws_access_key_id": "AKIA",
     "aws_secret_access_key": "se/cr+et=",
-    "bedrock_base": "",
+    "bedrock_path": "/v1",
     "puter_token": "ey.J.w-_",
 }
 SERVICES = ("AWS_", "OPENAI_", "PUTER_")

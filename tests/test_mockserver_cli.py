@@ -104,7 +104,7 @@ def test_mock_json_holds_what_others_build_on(tmp_path: Path) -> None:
     running = start(state_dir=tmp_path)
     members = {"http", "https", "ca", "bundle", "bearer", "aws_access_key_id", "aws_secret_access_key"}
     members |= {"puter_token", "puter_tokens", "puter_funds", "puter_model"}
-    members |= {"region", "model", "auth", "reality", "pid"}
+    members |= {"region", "model", "auth", "reality", "pid", "openai_profile", "bedrock_path"}
     try:
         assert set(running.info) == members
         assert all(running.info.values())
