@@ -78,7 +78,7 @@ def test_what_is_drawn_from_the_openapi_document_is_answered_as_it_says(provider
     said = document(SPECS, provider)
     outcome = fuzz.ask_from_document(SPECS, said, 250, 1, SPECS.providers[provider].prefix)
     assert outcome.faults == {}
-    assert outcome.statuses["200"] > 20, "the requests are spoilt beyond use"
+    assert outcome.statuses["200"] > 10, "the requests are spoilt beyond use"
     assert len(outcome.refused) > 4, "the requests are no longer spoilt in many ways"
 
 
@@ -125,6 +125,12 @@ class TestFromADocument:
 
 FOUND = {
     "null is an object": ("POST", "/openai-com/v1/conversations", b"null", 400),
+    "an item that is nothing to keep": (
+        "POST",
+        "/openai-com/v1/conversations",
+        b'{"items": [{"type": "compaction_trigger"}]}',
+        400,
+    ),
     "no body is an object without members": ("POST", "/openai-com/v1/conversations", b"", 200),
     "a number where nobody reads a body": ("GET", "/openai-com/v1/responses/hello?stream=true", b"0", 404),
     "as many answers as there are no computers for": (
