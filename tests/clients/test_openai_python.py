@@ -417,9 +417,12 @@ class TestResponses:
     def test_an_error_inside_a_stream_comes_as_an_event(self, mock_provider: Any, client: OpenAI) -> None:
         mock_provider.fail("throttling", after_events=2)
         events: list[Any] = list(client.responses.create(model=MODEL, input="Hello there", stream=True))
-        assert [event.type for event in events] == ["response.created", "response.in_progress", "error"]
-        assert events[-1].code == "rate_limit_exceeded"
-        assert "Too many requests" in events[-1].message
+        *begun, error, failed = events
+        assert [event.type for event in begun] == ["response.created", "response.in_progress"]
+        assert (error.type, error.code) == ("error", "rate_limit_exceeded")
+        assert "Too many requests" in error.message
+        assert (failed.type, failed.response.status) == ("response.failed", "failed")
+        assert failed.response.error.code == error.code
 
     @pytest.mark.mock_provider(reality="observed")
     def test_in_the_reality_observed_the_seed_model_has_no_responses(self, client: OpenAI) -> None:
