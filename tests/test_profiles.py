@@ -223,7 +223,7 @@ def test_the_profile_holds_without_sockets_too(mock_provider: Any) -> None:
 def test_a_provider_of_ones_own_can_be_a_profile_and_knows_its_own_model_only(tmp_path: Path) -> None:
     written = [sys.executable, "-m", "conformance", "new", "provider", "my-vllm", "--model", "my-model"]
     subprocess.run(
-        [*written, "--base-url", "http://127.0.0.1:8000", "--offers", "chat-completions"],
+        [*written, "--like", "openai", "--base-url", "http://127.0.0.1:8000", "--offers", "chat-completions"],
         cwd=tmp_path,
         check=True,
         capture_output=True,
