@@ -244,7 +244,8 @@ class _Answering(Asking):
         response = yield from self._remember(response, replies)
         if failure is None:
             yield from self._send(response, step=step)
-            yield from self._finish(response)
+            if step is None or step.after_events is None:
+                yield from self._finish(response)
         else:
             says = f"scripted {step}"
             yield from self._send(response, step=step, failure=failure, refused="script", says=says)
