@@ -157,7 +157,10 @@ class TestCompaction:
             ["message", "compaction"],
         )
         assert made.usage.total_tokens == made.usage.input_tokens + made.usage.output_tokens
-        after: Any = [*(each.to_dict(warnings=False) for each in made.output), {"role": "user", "content": RECALL}]
+        after: Any = [
+            *(each.to_dict(warnings=False) for each in made.output),
+            {"role": "user", "content": RECALL},
+        ]
         answered = client.responses.create(model=MODEL, input=after)
         assert "PELICAN7" in answered.output_text
         whole = client.responses.input_tokens.count(model=MODEL, input=[*history, after[-1]])
