@@ -50,6 +50,8 @@ PROTOCOLS = ("h2", "http/1.1")
 """What is offered to a client in TLS, the best first."""
 
 _NO_LINE = re.compile(r"[\r\n\0]")
+_QUOTED_VALUE = re.compile(r"""(: b['"][^:=\s]{0,60}[:=\s]).*""")
+"""What aiohttp quotes of a line that is no header, after its name: it may be a key."""
 
 JOINED = 1 << 16
 """Bytes of a body after which they are written, though nothing waits yet."""
@@ -574,7 +576,7 @@ class _Http1(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Refuses what is no HTTP. aiohttp would log a traceback for each."""
-        said = " ".join((message or str(exc) or "no HTTP").split())
+        said = _QUOTED_VALUE.sub(r"\1 ...", " ".join((message or str(exc) or "no HTTP").split()))
         log.warning("%d: a client sent what is no HTTP/1.1: %s", status, said)
         transport = request.transport
         return CLOSED if transport is None else _refuse(transport, status, said)

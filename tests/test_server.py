@@ -524,6 +524,15 @@ def test_an_answer_that_cannot_be_sent_is_a_fault_and_no_hang(
 # ---- what is no HTTP/1.1
 
 
+@pytest.mark.parametrize("line", [b"Authorizat,ion: Bearer ABSKsecret", b"Authorization\x01: Bearer ABSKsecret", b"Authorization: B\0 ABSKsecret", b"x=ABSKsecret"])  # fmt: skip
+def test_a_key_in_a_broken_header_is_neither_told_nor_logged(
+    line: bytes, served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = served.say(b"GET / HTTP/1.1\r\nHost: mock\r\n" + line + b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400") and b"secret" not in answer
+    assert "400: a client sent what is no HTTP/1.1" in caplog.text and "secret" not in caplog.text
+
+
 def test_a_request_may_come_byte_by_byte_and_begin_like_http_2(served: Served) -> None:
     served.stub.plan(Head(200, TEXT, 2), Send(b"OK"))
     with served.socket() as connection:
