@@ -190,10 +190,12 @@ SCRIPTED = {
     **dict.fromkeys(("wrong-shape", "unsupported-parameter"), "no member of a request is known to end there"),
     **dict.fromkeys(("array-too-long", "two-caps"), "the other API has what causes it"),
     **dict.fromkeys(
-        ("image-not-offered", "speech-not-offered", "no-chat-model", "broken-schema"), "a model's"
+        ("image-not-offered", "speech-not-offered", "no-chat-model", "retired-model", "broken-schema"),
+        "a model's",
     ),
     **dict.fromkeys(
-        ("speech-alone", "exclusive-members", "moved-parameter", "unsupported-effort"), "a shape's"
+        ("speech-alone", "speech-in-a-stream", "exclusive-members", "moved-parameter", "unsupported-effort"),
+        "a shape's",
     ),
     **dict.fromkeys(
         ("unknown-conversation", "unknown-item", "unreadable-compaction", "trace-alone"), "state's"
