@@ -21,6 +21,7 @@ import pytest
 
 from conformance.added import read_headers, with_variables
 from conformance.contract import load
+from conformance.exchange import Request
 from conformance.target import UsageError, targets
 from mockserver.embedded import start
 
@@ -498,3 +499,13 @@ def test_a_server_without_a_key_may_be_on_the_local_network_and_one_with_a_key_m
         targets(SPECS, "openai-compatible", environment={"GW": CANARY}, key_env="GW", **where)
     with pytest.raises(UsageError, match="never goes over plain http"):
         targets(SPECS, "openai-compatible", environment={"GW": CANARY}, headers=["X-Key: $GW"], **where)
+
+
+def test_a_short_secret_is_told_by_its_name_too() -> None:
+    """The redactor does not look for so few letters, but the header that was added is known."""
+    where = {"endpoint": "https://llm.example.com/v1", "model": "qwen", "headers": ["X-Key: $GW"]}
+    [found] = targets(SPECS, "openai-compatible", environment={"GW": "abc"}, **where)
+    asked = Request("GET", "/v1/models", (("x-key", "$GW"), ("Accept", "*/*")))
+    sent = found.filled(asked)
+    assert sent.header("X-Key") == "abc"
+    assert found.unfilled(sent) == asked
