@@ -55,8 +55,10 @@ CONDITIONS: Mapping[str, tuple[str, ...]] = {
     "guardrail": ("unknown-guardrail",),
     "speech": ("output-modality",),
     "modality": ("input-modality",),
-    "media": ("media-unreadable", "media-limit", "media-format", "address-not-offered")
-    + ("media-unreachable", "media-unsupported"),
+    "media": (
+        *("media-unreadable", "media-limit", "media-format", "address-not-offered"),
+        *("media-unreachable", "media-unsupported"),
+    ),
     "tools": ("tool-ids-mismatch", "tools-not-offered", "tools-not-streamed"),
     "calls": ("orphan-tool-result", "unanswered-tool-call"),
     "traces": ("trace-alone",),

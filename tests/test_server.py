@@ -229,7 +229,7 @@ def test_waits_add_up_from_the_start_so_that_streams_do_not_drift(
         dues.append(due)
 
     monkeypatch.setattr(Server, "_pause", note)
-    served.stub.plan(Head(200, TEXT), *[Wait(1024.0), Send(b"x")] * 4)
+    served.stub.plan(Head(200, TEXT), *list[Effect]([Wait(1024.0), Send(b"x")]) * 4)
     served.say(ask())
     assert [later - dues[0] for later in dues] == pytest.approx([0.0, 1024.0, 2048.0, 3072.0])
 
@@ -565,7 +565,9 @@ def test_garbage_is_refused_with_one_line_and_no_traceback(
 @pytest.mark.usefixtures("nothing_logged")
 @pytest.mark.parametrize("tls", [False, True])
 def test_streams_run_to_their_end_when_the_server_stops(served: Served, tls: bool) -> None:
-    served.stub.plan(Head(200, TEXT), Send(b"first "), *[Wait(10 * PATIENCE), Send(LONG)] * 3, Send(b"last"))
+    served.stub.plan(
+        Head(200, TEXT), Send(b"first "), *list[Effect]([Wait(10 * PATIENCE), Send(LONG)]) * 3, Send(b"last")
+    )
     connection = served.connect(tls)
     connection.request("GET", "/")
     response = connection.getresponse()
