@@ -11,7 +11,7 @@ from pathlib import Path
 
 import urllib3
 
-from conformance.store import from_text_or_base64
+from conformance.runs.store import from_text_or_base64
 from mockserver.embedded import start
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.exchange import Chunk, Ending, Headers, Request
-from conformance.store import Redactor
+from conformance.runs.store import Redactor
 from conformance.target import Target
 
 TIMEOUT_CONNECT, TIMEOUT_READ = 10.0, 120.0

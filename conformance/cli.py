@@ -1,4 +1,4 @@
-"""The command line: run, lint, show, mutants; report, diff, merge and freeze stand in `conformance.archive`.
+"""The command line: run, lint, show, mutants; report, diff, merge and freeze stand in `conformance.runs.archive`.
 
 Exit codes of `conformance run`: 0 conformant, 1 not conformant, 2 usage, 3 suite error,
 4 inconclusive (nobody answered, rate limit, outage, stopped early, or nothing was looked at).
@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conformance import archive
+from conformance.runs import archive
 from conformance.words import words_table
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from conformance import __version__
-    from conformance.amount import read_dollars
+    from conformance.probes.amount import read_dollars
 
     parser = argparse.ArgumentParser(
         prog="conformance",
@@ -466,7 +466,7 @@ def _credentials(command: argparse.ArgumentParser) -> None:
 
 
 def _examples(command: argparse.ArgumentParser) -> None:
-    from conformance.amount import read_examples
+    from conformance.probes.amount import read_examples
 
     command.add_argument(
         "--examples",
@@ -488,7 +488,7 @@ def _flood(command: argparse.ArgumentParser) -> None:
 
 
 def _money(command: argparse.ArgumentParser) -> None:
-    from conformance.amount import read_dollars, read_retries
+    from conformance.probes.amount import read_dollars, read_retries
 
     command.add_argument(
         "--budget",
@@ -627,7 +627,7 @@ def _date(text: str) -> Any:
 
 
 def _judge(arguments: argparse.Namespace) -> int:
-    from conformance.stand import judge_stored, judge_traffic
+    from conformance.runs.stand import judge_stored, judge_traffic
     from conformance.target import UsageError
 
     if (arguments.run is None) == (arguments.recorded_in is None):
@@ -643,7 +643,7 @@ def _judge(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    from conformance.plan import command
+    from conformance.measured.plan import command
 
     for line in command(specs_of(arguments.specs), arguments):
         print(line)
@@ -651,7 +651,7 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _limits(arguments: argparse.Namespace) -> int:
-    from conformance.limits import command
+    from conformance.measured.limits import command
 
     return command(specs_of(arguments.specs), arguments)
 
@@ -689,8 +689,8 @@ def _show(arguments: argparse.Namespace) -> int:
             print(f"{each.id:45} {each.said['summary']}")
         return 0
     if arguments.run is not None or ":" in arguments.contract:
-        from conformance import evidence
-        from conformance.stored import read_run
+        from conformance.runs import evidence
+        from conformance.runs.stored import read_run
 
         if arguments.run is None:
             lines = evidence.rule(specs, arguments.contract)

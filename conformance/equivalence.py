@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conformance.contract import Contract, Specs
-from conformance.probing import CannotAsk
+from conformance.probes.probing import CannotAsk
 from conformance.target import Target
 
 Steps = Mapping[str, Mapping[str, Any]]

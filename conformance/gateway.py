@@ -14,7 +14,7 @@ from typing import Any
 
 from conformance.ask import Asker
 from conformance.contract import Contract, Specs
-from conformance.probing import CannotAsk, build
+from conformance.probes.probing import CannotAsk, build
 from conformance.shapes import brief
 from conformance.target import VERSION, Target, UsageError
 

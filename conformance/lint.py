@@ -13,7 +13,6 @@ from typing import Any
 
 import yaml
 
-from conformance import rulesets
 from conformance.contract import (
     IMPLIED,
     SPECS,
@@ -38,6 +37,7 @@ from conformance.judge import (
 )
 from conformance.order import order
 from conformance.rules import CHECKS
+from conformance.runs import rulesets
 from conformance.select import document, parts, select
 from conformance.shapes import brief, pointer
 

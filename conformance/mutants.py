@@ -16,7 +16,7 @@ from typing import IO
 
 from conformance.contract import Contract, Rule, Specs
 from conformance.finding import Finding
-from conformance.probing import CannotAsk, Unfounded
+from conformance.probes.probing import CannotAsk, Unfounded
 from conformance.run import Run, inapplicable
 from conformance.target import EMBEDDED, Target, UsageError, targets
 

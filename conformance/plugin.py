@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from conformance.amount import read_dollars, read_examples, read_retries
+from conformance.probes.amount import read_dollars, read_examples, read_retries
 
 PROMISES = Path(__file__).resolve().parent / "suite" / "promises.py"
 """The module of the suite that holds its test functions."""

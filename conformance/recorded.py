@@ -27,9 +27,9 @@ from conformance.placing import Placed, Unplaced, place
 from conformance.recordings import REDACTED, NoRecording, Recording, Unreadable, files, recordings
 from conformance.rules import Seen, Step, leaves
 from conformance.run import inapplicable
+from conformance.runs.store import Redactor, again, by_signature, exchange_to_dict
 from conformance.select import select
 from conformance.shapes import ABSENT, Mismatch
-from conformance.store import Redactor, again, by_signature, exchange_to_dict
 from conformance.target import Target, UsageError
 from conformance.values import Turn
 
@@ -438,7 +438,7 @@ def document(
     traffic: Traffic, specs: Specs, started: datetime, seconds: float, selection: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The canonical document of a run (specs/schema/run.yaml), with what became of each recording under `recordings`."""
-    from conformance import report
+    from conformance.runs import report
 
     said = report.document(
         findings_of(traffic),

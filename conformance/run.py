@@ -14,13 +14,13 @@ from conformance.exchange import Exchange, Headers, Request
 from conformance.finding import Finding
 from conformance.framing import read
 from conformance.judge import judge, outage
-from conformance.prices import bound_of, bounds, paid
-from conformance.probing import CannotAsk, Unfounded, build
-from conformance.receipt import Ledger, OverBudget
+from conformance.measured.prices import bound_of, bounds, paid
+from conformance.measured.undeclared import undeclared, witness
+from conformance.probes.probing import CannotAsk, Unfounded, build
 from conformance.retry import Patience
 from conformance.rules import Seen, Step
-from conformance.signing import signed
-from conformance.store import (
+from conformance.runs.receipt import Ledger, OverBudget
+from conformance.runs.store import (
     Redactor,
     Store,
     again,
@@ -29,8 +29,8 @@ from conformance.store import (
     request_from_dict,
     request_key,
 )
+from conformance.signing import signed
 from conformance.target import Target
-from conformance.undeclared import undeclared, witness
 
 
 class Run:

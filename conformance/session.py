@@ -25,9 +25,9 @@ import pytest
 
 from conformance.contract import Contract, Specs, load
 from conformance.document import SpecError
-from conformance.examples import Examples, drawn_section
 from conformance.finding import MEANING, Finding, exit_code
 from conformance.plugin import SHARED
+from conformance.probes.examples import Examples, drawn_section
 from conformance.run import Run
 from conformance.shapes import ABSENT, Mismatch
 from conformance.suite import ShouldWarning
@@ -110,8 +110,8 @@ def report_folder(wanted: str) -> Path:
 
     Raises UsageError if it cannot be written to.
     """
-    from conformance import evidence
     from conformance.formats import FILES
+    from conformance.runs import evidence
 
     folder = Path(wanted).resolve()
     try:
@@ -152,13 +152,13 @@ class Session:
         try:
             self._choose(self._find_mock())
             if self.option("limits"):
-                from conformance.limits import guard_run
+                from conformance.measured.limits import guard_run
 
                 guard_run(
                     self.specs, self.targets, self.option("api"), self.mock is not None, self.option("budget")
                 )
             if self.option("flood"):
-                from conformance.quotas import guard_flood
+                from conformance.measured.quotas import guard_flood
 
                 guard_flood(self.option("flood"), self.is_mock)
             self.folder = self._exchanges()
@@ -294,10 +294,10 @@ class Session:
 
     def write_report(self) -> dict[str, Any]:
         """The canonical document of this run, written to the report folder if there is one."""
-        from conformance import report
-        from conformance.observed import declared, observed_cards
-        from conformance.receipt import receipt
-        from conformance.witnessed import observed
+        from conformance.measured.observed import declared, observed_cards
+        from conformance.measured.witnessed import observed
+        from conformance.runs import report
+        from conformance.runs.receipt import receipt
 
         for name in self._expected - set(self.findings):
             case = self._by_id[name]
@@ -311,7 +311,7 @@ class Session:
         rows = declared(found, self.targets, exchanges, searched) + list(observed(found, exchanges))
         paid = [{"paid": each.paid} for search in searched for each in search.asked]
         if self.option("flood"):
-            from conformance.quotas import flood_everywhere, with_floods
+            from conformance.measured.quotas import flood_everywhere, with_floods
 
             floods = list(flood_everywhere(self.specs, *self._whom, self.option("budget")))
             rows = with_floods(rows, floods)
@@ -348,7 +348,7 @@ class Session:
         }
 
     def _look_for_limits(self) -> list[Any]:
-        from conformance.limits import look_everywhere
+        from conformance.measured.limits import look_everywhere
 
         return look_everywhere(self.specs, *self._whom, self.option("budget"), self.retries)
 
@@ -536,7 +536,8 @@ class Reporter:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.document is None:
             return
-        from conformance import observed, receipt, report, witnessed
+        from conformance.measured import observed, witnessed
+        from conformance.runs import receipt, report
 
         terminalreporter.section("conformance")
         *lines, verdict = report.matrix(
@@ -580,7 +581,7 @@ class Verdict:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
-        from conformance.report import failures
+        from conformance.runs.report import failures
 
         reporter = config.pluginmanager.get_plugin(Reporter.NAME)
         if reporter is None or reporter.document is None:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from conformance.contract import Contract, Rule, Specs
-from conformance.diff import was_kept
 from conformance.finding import Finding
-from conformance.probing import CannotAsk, Unfounded, build
-from conformance.rulesets import RuleSet, find
-from conformance.stored import read_run
+from conformance.probes.probing import CannotAsk, Unfounded, build
+from conformance.runs.diff import was_kept
+from conformance.runs.rulesets import RuleSet, find
+from conformance.runs.stored import read_run
+from conformance.runs.waivers import DEFAULT, Waivers, read_waivers
 from conformance.target import EMBEDDED, Target, UsageError
-from conformance.waivers import DEFAULT, Waivers, read_waivers
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from conformance.framing import commented, dump, encode, encode_event, named
 from conformance.select import change, select
 from conformance.shapes import brief
 from conformance.values import Reply, Usage
-from mockserver import hosted, keeping, rates, tokens
+from mockserver import rates
 from mockserver.auth import TIMESTAMP, Refused, authenticate, starred
 from mockserver.checks import CHECKS, Asking, Refusal
 from mockserver.effects import (
@@ -52,11 +52,13 @@ from mockserver.effects import (
     Upgrade,
 )
 from mockserver.journal import Entry
-from mockserver.likelihood import likely
 from mockserver.mock import Mock, check_broken
 from mockserver.origins import leave, readable
 from mockserver.route import Route, choose, closest, route
 from mockserver.script import Step
+from mockserver.services import keeping
+from mockserver.simulation import hosted, tokens
+from mockserver.simulation.likelihood import likely
 
 BREAK, CONTRACT, REFUSED, SAYS, REALITY, ERROR = (
     "x-mock-break",
@@ -216,8 +218,8 @@ class _Answering(Asking):
         if step is not None and failure is not None and step.after_events is None:
             yield from self._fail(failure, self._as_if(failure), "script", f"scripted {step}")
             return
-        from mockserver.instances import sound
-        from mockserver.model import BrokenSchema, CannotSpeak, UnknownTool
+        from mockserver.simulation.instances import sound
+        from mockserver.simulation.model import BrokenSchema, CannotSpeak, UnknownTool
 
         turn = self._read_turn()
         try:
@@ -389,8 +391,8 @@ class _Answering(Asking):
         return [reply for reply, _ in made], guarding.told(found, made[0][1])
 
     def _think(self, step: Step | None) -> list[Reply]:
-        from mockserver.model import Ability, reply
-        from mockserver.vision import UnreadableMedia
+        from mockserver.simulation.model import Ability, reply
+        from mockserver.simulation.vision import UnreadableMedia
 
         turn = broken_turn(self._read_turn(), self.operations)
         if turn.hosted:
@@ -424,7 +426,7 @@ class _Answering(Asking):
             return replies
         if card.offers("prompt_caching", self.mock.reality) is not True:
             return replies
-        from mockserver.caching import counted
+        from mockserver.services.caching import counted
 
         least = card.value("cache_minimum", self.mock.reality) or 0
         whose = f"{self.principal.name}|{card.id_at(self.provider)}"
@@ -511,7 +513,7 @@ class _Answering(Asking):
         said = self._contract.response
         values = self._values({})
         if "does" in said:
-            from mockserver.operations import OPERATIONS, Asked, Denied, NoReader
+            from mockserver.services.operations import OPERATIONS, Asked, Denied, NoReader
 
             asked = Asked(
                 self.specs,
@@ -539,7 +541,7 @@ class _Answering(Asking):
                 yield from self._refuse(Refusal(body.condition, body.details))
                 return
         elif said.get("listing"):
-            from mockserver.listing import BadToken, NoSuchEntry, listed
+            from mockserver.services.listing import BadToken, NoSuchEntry, listed
 
             try:
                 body = listed(
@@ -580,7 +582,7 @@ class _Answering(Asking):
         if name == "responses-socket":
             yield from self._open_responses(settings)
             return
-        from mockserver import pages
+        from mockserver.browser import pages
 
         said = self._contract.response
         body: Any = None
@@ -605,7 +607,7 @@ class _Answering(Asking):
         yield from self._send(Response(said["status"], headers, (), body=body))
 
     def _open_socket(self, settings: Mapping[str, Any]) -> Answer:
-        from mockserver import engine_io
+        from mockserver.browser import engine_io
 
         made = yield from engine_io.take(
             self.request.method,
@@ -637,7 +639,7 @@ class _Answering(Asking):
 
     def _open_responses(self, settings: Mapping[str, Any]) -> Answer:
         from mockserver import responses_socket
-        from mockserver.engine_io import wants_websocket
+        from mockserver.browser.engine_io import wants_websocket
 
         if not wants_websocket(self.request):
             details = {"path": self.routed.path, "method": self.request.method}

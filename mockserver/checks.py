@@ -19,7 +19,7 @@ from conformance.judge import judge_request
 from conformance.select import parts, select
 from conformance.shapes import Mismatch, brief
 from conformance.values import Media, ToolCall, ToolResult, Turn, Usage
-from mockserver import keeping, naming, rates, tokens
+from mockserver import naming, rates
 from mockserver.auth import Principal, Refused, authenticate
 from mockserver.effects import (
     Enter,
@@ -28,13 +28,15 @@ from mockserver.effects import (
     Spend,
     Tally,
 )
-from mockserver.guarding import Guarding
 from mockserver.metering import amounts, told
 from mockserver.mock import Ids, Mock
-from mockserver.operation import Denied
 from mockserver.quota import MICROCENTS, Counted, counted, price
 from mockserver.route import Route
-from mockserver.truncation import shortened
+from mockserver.services import keeping
+from mockserver.services.guarding import Guarding
+from mockserver.services.operation import Denied
+from mockserver.simulation import tokens
+from mockserver.simulation.truncation import shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +307,7 @@ class Asking:
 
     def guardrail(self) -> Check:
         """The guardrail that the request names, if it names one."""
-        from mockserver.guarding import Unknown, named
+        from mockserver.services.guarding import Unknown, named
 
         yield from ()
         region = self._values({})["region"]
@@ -335,8 +337,8 @@ class Asking:
         return None
 
     def media(self) -> Check:
-        from mockserver.hearing import hear
-        from mockserver.vision import UnreadableMedia, look
+        from mockserver.simulation.hearing import hear
+        from mockserver.simulation.vision import UnreadableMedia, look
 
         yield from ()
         beyond = self._beyond_media()

@@ -233,7 +233,7 @@ def _library(path: Path | None, specs: Specs) -> tuple[bytes | None, str]:
     """Puter's library, if the user says where it is, and the path it is served at. Raises NoLibrary."""
     if path is None:
         return None, ""
-    from mockserver.pages import find_library
+    from mockserver.browser.pages import find_library
 
     return find_library(path, specs)
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.values import Media, Message, Text, ToolResult, Turn
-from mockserver.vision import UnreadableMedia, measure
+from mockserver.simulation.vision import UnreadableMedia, measure
 
 
 def beyond(

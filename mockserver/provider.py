@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from openai import OpenAI
 
-    from mockserver.httpx_door import Mount
+    from mockserver.doors.httpx_door import Mount
 
 __all__ = ["MockProvider", "Servers"]
 
@@ -132,7 +132,7 @@ class MockProvider:
     @contextmanager
     def door(self) -> Iterator[None]:
         """While the block runs, boto3 sessions made in it are answered by this test's mock, without sockets."""
-        from mockserver.boto_door import opened
+        from mockserver.doors.boto_door import opened
 
         with opened(self._answer, self._running.mock.state):
             yield
@@ -150,7 +150,7 @@ class MockProvider:
         that specs/ does not have.
         """
         try:
-            from mockserver import httpx_door
+            from mockserver.doors import httpx_door
         except ModuleNotFoundError as error:
             error.add_note(RESPX)
             raise

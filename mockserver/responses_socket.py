@@ -22,7 +22,7 @@ from conformance.exchange import Request
 from conformance.framing import dump
 from conformance.wire.sse import Decoder
 from mockserver.effects import Answer, Cut, Effect, Fetch, Head, Inner, Send, Stall
-from mockserver.keeping import RESPONSE
+from mockserver.services.keeping import RESPONSE
 
 __all__ = ["Talk", "as_request"]
 

@@ -23,7 +23,7 @@ class Step:
 
     def counted(self, turn: Turn) -> Reply:
         """The scripted reply with the tokens it would have cost."""
-        from mockserver import tokens
+        from mockserver.simulation import tokens
 
         assert self.reply is not None
         if self.reply.usage is not None:
@@ -35,7 +35,7 @@ class Step:
 
     def ended_early(self, reply: Reply) -> Reply:
         """The words of `reply` that came before a failure which the API does not tell, as if they were all."""
-        from mockserver import tokens
+        from mockserver.simulation import tokens
 
         text = "".join(tokens.split(reply.text)[: self.after_events])
         prompt = reply.usage.input if reply.usage else 0

@@ -2,7 +2,7 @@
 
 A connection begins with a `_Greeting`, which looks at the first bytes (or at what TLS agreed on)
 and hands over to the protocol that they speak: aiohttp's low-level server for HTTP/1.1, and
-`mockserver.http2_door`, which is imported for the first client that speaks HTTP/2. What goes out
+`mockserver.doors.http2_door`, which is imported for the first client that speaks HTTP/2. What goes out
 over HTTP/1.1 is written here: exactly the head that the answer gives, and pieces joined until
 something waits.
 """
@@ -143,7 +143,7 @@ class Server:
     def choose(self, first: bytes, alpn: str | None = None) -> Callable[[], asyncio.Protocol] | None:
         """Makes the protocol that a client speaks, by its first bytes or ALPN; None: more are needed."""
         if alpn == "h2" or first.startswith(PREFACE):
-            from mockserver.http2_door import Http2
+            from mockserver.doors.http2_door import Http2
 
             return partial(Http2, self)
         if PREFACE.startswith(first) and alpn is None:
@@ -423,7 +423,7 @@ class _Http1Outgoing(Outgoing):
     async def converse(
         self, conversation: Conversation, state: State, pause: Callable[[], Awaitable[None]]
     ) -> None:
-        from mockserver.socket_door import converse
+        from mockserver.doors.socket_door import converse
 
         self._wrote = True
         await converse(self._request, conversation, state, pause)

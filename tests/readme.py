@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from conformance import report
 from conformance.contract import load
+from conformance.runs import report
 
 COMMAND = "$ conformance run    # here only chat, the APIs that this project began with"
 ROOT = Path(__file__).resolve().parent.parent

@@ -16,7 +16,7 @@ import pytest
 from conformance import contract
 from conformance.cli import main
 from conformance.formats import FILES
-from conformance.stored import read_run, shape
+from conformance.runs.stored import read_run, shape
 from mockserver.embedded import Running, start
 
 ROOT = Path(__file__).resolve().parent.parent

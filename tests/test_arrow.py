@@ -32,7 +32,7 @@ PURE_CORE = [
     "conformance.wire.eventstream",
     "conformance.wire.ndjson",
     "mockserver.answer",
-    "mockserver.model",
+    "mockserver.simulation.model",
     "mockserver.auth",
     "mockserver.quota",
 ]
@@ -97,7 +97,7 @@ def test_conformance_does_not_import_mockserver(path: Path) -> None:
     "source",
     [
         "import mockserver",
-        "def late():\n    import os, mockserver.model as model",
+        "def late():\n    import os, mockserver.simulation.model as model",
         "from mockserver.answer import answer",
         "importlib.import_module('mockserver.embedded')",
         "__import__('mockserver')",

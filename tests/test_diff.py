@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conformance.diff import FORMAT, SECTIONS, diff, markdown, shape_of, text, was_kept, worse
+from conformance.runs.diff import FORMAT, SECTIONS, diff, markdown, shape_of, text, was_kept, worse
 from tests.test_stored import finding, run, step
 
 WRONG = {"at": "/usage/output", "expected": "at most 16", "got": 19}

@@ -15,9 +15,9 @@ import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockserver.browser.engine_io import Hostile, Talk, hear, take
 from mockserver.effects import Cut, Send, carry_out
 from mockserver.embedded import Running, start
-from mockserver.engine_io import Hostile, Talk, hear, take
 from mockserver.memory import Memory
 
 SETTINGS = {"protocol": "4", "ping_seconds": 0.2, "timeout_seconds": 0.1, "largest_bytes": 1000, "said": "ok"}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from conformance.equivalence import expand, goes_on
 from conformance.exchange import Chunk
 from conformance.framing import dump, read
-from conformance.probing import CannotAsk
+from conformance.probes.probing import CannotAsk
 from conformance.rules import Seen, Step
 from conformance.run import Run
 from conformance.select import turned

@@ -17,8 +17,8 @@ import pytest
 
 from conformance.cli import main
 from conformance.contract import load
-from conformance.evidence import digest, steps
-from conformance.stored import read_run
+from conformance.runs.evidence import digest, steps
+from conformance.runs.stored import read_run
 from mockserver.embedded import Running, start
 
 SPECS = load()

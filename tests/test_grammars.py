@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mockserver.grammars import text_of
+from mockserver.simulation.grammars import text_of
 
 SUM = """
 start: expr

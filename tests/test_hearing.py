@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.sound import TONES, dial
-from mockserver.hearing import Sound, hear
-from mockserver.vision import UnreadableMedia
+from conformance.probes.sound import TONES, dial
+from mockserver.simulation.hearing import Sound, hear
+from mockserver.simulation.vision import UnreadableMedia
 
 DIGITS = st.text(alphabet=st.sampled_from(sorted(TONES)), min_size=1, max_size=6)
 

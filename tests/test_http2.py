@@ -52,9 +52,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.exchange import Request
+from mockserver.doors.http2_door import UNREAD, Http2
 from mockserver.effects import Answer, Cut, Effect, Head, Send, Stall, Wait
 from mockserver.embedded import in_thread
-from mockserver.http2_door import UNREAD, Http2
 from mockserver.memory import Memory
 from mockserver.server import PREFACE, Server
 from mockserver.tls import ensure_ca, server_context

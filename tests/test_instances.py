@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.instances import BrokenSchema, instance, slots
-from mockserver.mentions import mentions
-from mockserver.patterns import example
+from mockserver.simulation.instances import BrokenSchema, instance, slots
+from mockserver.simulation.mentions import mentions
+from mockserver.simulation.patterns import example
 
 PROMPTS = [
     "",

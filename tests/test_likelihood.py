@@ -7,7 +7,7 @@ import math
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockserver.likelihood import OTHERS, likely
+from mockserver.simulation.likelihood import OTHERS, likely
 
 
 @example("".join(OTHERS), 20)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from conformance.cli import main
-from conformance.limits import Search, likely, look, most, readings, searches
+from conformance.measured.limits import Search, likely, look, most, readings, searches
 from conformance.run import Run
 from conformance.session import embedded
 from conformance.target import Target, targets

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from conformance.merge import merge
-from conformance.stored import shape
+from conformance.runs.merge import merge
+from conformance.runs.stored import shape
 from conformance.target import UsageError
 from tests.test_stored import finding, run, step
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from conformance.picture import draw
+from conformance.probes.picture import draw
 from conformance.values import (
     Finish,
     Media,
@@ -35,8 +35,16 @@ from conformance.values import (
     Turn,
     Usage,
 )
-from mockserver.model import Ability, BrokenSchema, UnknownTool, UnreadableMedia, count, count_text, reply
-from mockserver.tokens import count_call
+from mockserver.simulation.model import (
+    Ability,
+    BrokenSchema,
+    UnknownTool,
+    UnreadableMedia,
+    count,
+    count_text,
+    reply,
+)
+from mockserver.simulation.tokens import count_call
 
 ROOT = Path(__file__).resolve().parent.parent
 SILENT, THINKING = Ability(), Ability(reasoning=True)
@@ -827,9 +835,9 @@ def test_usage_always_adds_up_and_the_cap_always_holds(
 
 
 SAYS_ALL = """
-from conformance.picture import draw
+from conformance.probes.picture import draw
 from conformance.values import *
-from mockserver.model import Ability, reply
+from mockserver.simulation.model import Ability, reply
 
 tool = Tool("get_weather", "", {"type": "object", "properties": {"city": {}, "unit": {"enum": ["c", "f"]}}})
 for prompt in ["Explain rain and snow.", "Weather in Paris and Rome, in f", "What is my name?", "Hello"]:

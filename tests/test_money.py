@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from conformance import retry
-from conformance.amount import dollars, read_dollars, read_retries
 from conformance.cli import main
-from conformance.plan import plan
-from conformance.prices import bounds, price_of
-from conformance.reached import imagined
-from conformance.receipt import Ledger, OverBudget, receipt, table
+from conformance.measured.plan import plan
+from conformance.measured.prices import bounds, price_of
+from conformance.measured.reached import imagined
+from conformance.probes.amount import dollars, read_dollars, read_retries
 from conformance.retry import LONGEST, Patience
 from conformance.run import Run
+from conformance.runs.receipt import Ledger, OverBudget, receipt, table
 from conformance.session import cases, embedded
 from conformance.target import targets
 from tests.asked import CHAT, SPECS, Answer, Provider, completion, refusal

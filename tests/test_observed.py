@@ -10,7 +10,7 @@ import pytest
 
 from conformance.cli import main
 from conformance.contract import load
-from conformance.observed import declared, observed_cards, table
+from conformance.measured.observed import declared, observed_cards, table
 
 SEED = "magistral-small-2509"
 APIS = ["bedrock-mantle/chat-completions", "bedrock-mantle/responses", "puter/driver-chat"]

@@ -17,8 +17,8 @@ import urllib3
 
 from conformance.contract import Specs, load
 from conformance.exchange import Request
+from mockserver.browser.pages import NoLibrary, find_library, library, sign_in
 from mockserver.embedded import Running, start
-from mockserver.pages import NoLibrary, find_library, library, sign_in
 from mockserver.provider import Servers
 
 CODE = "(()=>{globalThis.PUTER_API_ORIGIN||0})(); // Grüße\n"

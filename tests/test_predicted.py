@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.predicted import edited, shared
-from mockserver.tokens import count_text
+from mockserver.simulation.predicted import edited, shared
+from mockserver.simulation.tokens import count_text
 
 CODE = "class User {\n  username: string;\n  usernames: string[];\n}\n"
 

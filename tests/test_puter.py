@@ -22,7 +22,7 @@ import urllib3
 
 from conformance.contract import load
 from conformance.exchange import Request
-from conformance.picture import draw
+from conformance.probes.picture import draw
 from mockserver.answer import answer
 from mockserver.credentials import from_dict, make_credentials, to_dict
 from mockserver.effects import Head, Send, carry_out

@@ -10,9 +10,9 @@ import pytest
 from conformance.cli import main
 from conformance.contract import load
 from conformance.exchange import Request
-from conformance.limits import Flood
-from conformance.quotas import row, with_floods
-from conformance.reached import imagined
+from conformance.measured.limits import Flood
+from conformance.measured.quotas import row, with_floods
+from conformance.measured.reached import imagined
 from mockserver import rates
 from mockserver.answer import answer
 from mockserver.cli import main as serve

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.paper import FORMATS, write
-from mockserver.reading import words
+from conformance.probes.paper import FORMATS, write
+from mockserver.simulation.reading import words
 
 
 @pytest.mark.parametrize("form", sorted(FORMATS))

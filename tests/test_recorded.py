@@ -18,7 +18,7 @@ from conformance.framing import dump, encode, named
 from conformance.placing import Placed, Unplaced, place
 from conformance.recorded import Judged, Traffic, findings_of, judge_files, told
 from conformance.recordings import recordings
-from conformance.stored import read_run
+from conformance.runs.stored import read_run
 from conformance.target import UsageError
 
 SPECS = load()

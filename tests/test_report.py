@@ -19,9 +19,9 @@ from typing import Any, cast
 
 import pytest
 
-from conformance import report
 from conformance.contract import Card, Contract, Library, Provider, Specs
 from conformance.finding import MEANING, Finding, Word
+from conformance.runs import report
 from conformance.shapes import ABSENT, Mismatch
 from conformance.target import Target
 from conformance.wire import eventstream, sse

@@ -27,10 +27,11 @@ from hypothesis.stateful import (
 )
 from openai import DefaultHttpxClient, OpenAI
 
-from mockserver import keeping, memory, stored
+from mockserver import memory
 from mockserver.effects import Browse, Fetch, Store
 from mockserver.embedded import Running, start
 from mockserver.memory import Memory
+from mockserver.services import keeping, stored
 
 MODEL = "gpt-4o-mini"
 KEYS = ("sk-proj-of-ada-000000000000000000000000", "sk-proj-of-bob-000000000000000000000000")

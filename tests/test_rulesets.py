@@ -11,7 +11,7 @@ import pytest
 
 from conformance.contract import load
 from conformance.document import SpecError
-from conformance.rulesets import demands, digest, find, freeze, problems, read_set
+from conformance.runs.rulesets import demands, digest, find, freeze, problems, read_set
 from conformance.target import UsageError
 
 if TYPE_CHECKING:

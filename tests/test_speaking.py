@@ -8,8 +8,8 @@ import wave
 
 import pytest
 
-from mockserver.speaking import CannotSpeak, speak, speakable, spoken_tokens
-from mockserver.tokens import split
+from mockserver.simulation.speaking import CannotSpeak, speak, speakable, spoken_tokens
+from mockserver.simulation.tokens import split
 
 
 def samples(text: str) -> array.array[int]:

@@ -24,8 +24,7 @@ from hypothesis import strategies as st
 from conformance.contract import load
 from conformance.exchange import Chunk, Exchange, Headers, Request, Response
 from conformance.run import Run
-from conformance.signing import Signer, signed
-from conformance.store import (
+from conformance.runs.store import (
     Redactor,
     Store,
     again,
@@ -36,6 +35,7 @@ from conformance.store import (
     request_from_dict,
     text_or_base64,
 )
+from conformance.signing import Signer, signed
 from conformance.target import Target, targets
 
 SPECS = load()
@@ -431,7 +431,7 @@ def test_threads_ask_once(tmp_path: Path) -> None:
 WORKER = """
 import os, sys, time
 from pathlib import Path
-from conformance.store import Store
+from conformance.runs.store import Store
 
 folder, name = Path(sys.argv[1]), sys.argv[2]
 

@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 
 from conformance.document import read
-from conformance.report import dump_json, write
-from conformance.stored import SCHEMA, read_run
+from conformance.runs.report import dump_json, write
+from conformance.runs.stored import SCHEMA, read_run
 from conformance.target import UsageError
 
 STARTED = "2026-11-22T06:00:00Z"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.picture import draw
+from conformance.probes.picture import draw
 from conformance.values import (
     Media,
     Message,
@@ -23,7 +23,7 @@ from conformance.values import (
     ToolResult,
     Turn,
 )
-from mockserver.tokens import count, count_text, split
+from mockserver.simulation.tokens import count, count_text, split
 
 PIECES = [
     ("", []),

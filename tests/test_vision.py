@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
-from conformance.picture import FONT, FORMATS, GLYPH_HEIGHT, GLYPH_WIDTH, draw
-from mockserver.vision import Picture, UnreadableMedia, look, measure
+from conformance.probes.picture import FONT, FORMATS, GLYPH_HEIGHT, GLYPH_WIDTH, draw
+from mockserver.simulation.vision import Picture, UnreadableMedia, look, measure
 
 CODES = st.text(alphabet=st.sampled_from(sorted(FONT)), min_size=1, max_size=8)
 

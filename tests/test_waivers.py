@@ -12,8 +12,8 @@ import pytest
 from conformance.contract import load
 from conformance.document import SpecError
 from conformance.finding import Finding, Word, exit_code
+from conformance.runs.waivers import Waivers, read_waivers
 from conformance.target import Target
-from conformance.waivers import Waivers, read_waivers
 
 SPECS = load()
 CONTRACT = SPECS.contracts["bedrock-runtime/converse"]

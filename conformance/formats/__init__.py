@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from conformance import report
 from conformance.formats import badge, ctrf, junit, markdown
+from conformance.runs import report
 
 Document = Mapping[str, Any]
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.report import AREAS, cells, told, verdict
+from conformance.runs.report import AREAS, cells, told, verdict
 
 TOLD = 20
 """So many failures are told in full: a comment has room for 65,536 characters."""

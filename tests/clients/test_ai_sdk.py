@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from conformance.picture import draw
+from conformance.probes.picture import draw
 
 Run = Callable[..., dict[str, Any]]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from conformance.picture import draw
+from conformance.probes.picture import draw
 from mockserver.provider import MockProvider
 
 CLIENTS = Path(__file__).parents[2] / "build" / "aws-clients"

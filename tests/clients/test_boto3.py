@@ -25,7 +25,7 @@ from botocore.session import Session as CoreSession
 from urllib3.exceptions import ProtocolError
 
 from conformance.contract import Failure, load
-from conformance.picture import draw
+from conformance.probes.picture import draw
 
 MODEL = "mistral.magistral-small-2509"
 REGION = "us-east-1"

@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from PIL import Image
 
-from conformance.picture import draw
+from conformance.probes.picture import draw
 
 ONCE = Config(retries={"total_max_attempts": 1})
 SEED, DEVSTRAL = "mistral.magistral-small-2509", "mistral.devstral-2-123b"

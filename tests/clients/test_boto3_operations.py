@@ -178,7 +178,7 @@ class TestApplyGuardrail:
             "source: {text: this test, sure: spec}\nversions: ['1']\nblocked_input: No.\nblocked_output: No.\n"
             "text_unit: 1000\nwords: [{match: aardvark}]\n"
         )
-        from mockserver import guardrails
+        from mockserver.services import guardrails
 
         specs = load([tmp_path])
         found = guardrails.find(specs.guardrails, specs.providers["bedrock-runtime"], "mine1", "1")

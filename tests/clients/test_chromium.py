@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from conformance.contract import Specs, fill, load
-from conformance.picture import draw
+from conformance.probes.picture import draw
 from mockserver.embedded import Running, start
 from mockserver.provider import MockProvider
 

@@ -18,7 +18,7 @@ import jsonschema_rs
 import pytest
 
 from conformance.contract import Specs, fill, load
-from conformance.picture import draw
+from conformance.probes.picture import draw
 from mockserver.environment import variables
 
 PROGRAMS = Path(__file__).parent / "node"

@@ -17,7 +17,7 @@ from openai import AsyncOpenAI, OpenAI
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import BaseModel
 
-from conformance.sound import dial
+from conformance.probes.sound import dial
 
 MODEL = "gpt-4o-mini"
 AMBER = "Reply with exactly: amber kettle 42"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from conformance.contract import load
-from conformance.picture import draw
+from conformance.probes.picture import draw
 
 Run = Callable[..., dict[str, Any]]
 

@@ -122,9 +122,7 @@ def test_a_wrong_bearer_key_is_403_and_a_wrong_signature_401(running: Running) -
         wrong.chat.completions.create(model=CHATS, messages=HELLO)
     secret = running.info["aws_secret_access_key"][::-1]
     with (
-        client(
-            running, access_key_id=running.info["aws_access_key_id"], secret_access_key=secret
-        ) as wrong,
+        client(running, access_key_id=running.info["aws_access_key_id"], secret_access_key=secret) as wrong,
         pytest.raises(openai.AuthenticationError, match="signature we calculated does not match"),
     ):
         wrong.chat.completions.create(model=CHATS, messages=HELLO)

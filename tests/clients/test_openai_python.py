@@ -19,7 +19,7 @@ from openai import AsyncOpenAI, BedrockOpenAI, OpenAI
 from pydantic import BaseModel
 
 from conformance.contract import Failure, load
-from conformance.picture import draw
+from conformance.probes.picture import draw
 
 MODEL = "mistral.magistral-small-2509"
 AMBER = "Reply with exactly: amber kettle 42"

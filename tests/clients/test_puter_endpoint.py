@@ -22,7 +22,7 @@ from anthropic import Anthropic, AsyncAnthropic
 from openai import AsyncOpenAI, OpenAI
 
 from conformance.contract import load
-from conformance.picture import draw
+from conformance.probes.picture import draw
 
 MODEL = "mistralai/magistral-small-2509"
 AMBER = "Reply with exactly: amber kettle 42"

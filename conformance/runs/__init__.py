@@ -1,0 +1,1 @@
+"""Runs as data: kept, compared, merged, judged again, waived, drawn."""

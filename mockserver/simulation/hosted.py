@@ -1,0 +1,113 @@
+"""Tools that the provider runs itself: which of them a prompt wants, and what they did. Nothing is asked anywhere."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from conformance.dialects import Ids
+from conformance.probes.picture import draw
+from conformance.values import HostedCall, HostedTool, Reply, Text, Turn
+
+from .words import gist
+
+__all__ = ["ran", "wanting"]
+
+WANTED = {
+    "web_search": r"\b(?:search|web|online|internet|news|latest|current|today|look(?:ing)? up)\b",
+    "file_search": r"\b(?:files?|documents?|knowledge base|vector store|uploaded|handbook|manual)\b",
+    "code_interpreter": r"\b(?:python|code|calculate|compute|plot|script|csv)\b",
+    "image_generation": r"\b(?:draw|paint|sketch|generate|create|make)\b.{0,60}\b(?:image|picture|logo|photo|illustration)\b",
+    "mcp": r"\b(?:mcp|server|tools?|connector)\b",
+}
+"""Words in a prompt for which a tool of that kind is used, when nobody forces or forbids it."""
+HEX = "0123456789abcdef"
+LISTED = "search"
+"""The tool that a server of MCP has here, where the request allows none by name."""
+
+
+def wanting(turn: Turn) -> Turn:
+    """The turn with those of its hosted tools that are to be used, each of them forced; the others are left out."""
+    mode = turn.tool_choice.mode if turn.tool_choice else "auto"
+    if mode in ("none", "named"):
+        return replace(turn, hosted=())
+    prompt = _prompt(turn)
+    wanted = [
+        tool for tool in turn.hosted if tool.forced or re.search(WANTED[tool.kind], prompt, re.I | re.S)
+    ]
+    if any(tool.forced for tool in turn.hosted):
+        wanted = [tool for tool in wanted if tool.forced]
+    most = turn.extras.get("max_tool_calls")
+    chosen = tuple(replace(tool, forced=True) for tool in wanted[: most if isinstance(most, int) else None])
+    return replace(turn, hosted=chosen, search=any(tool.kind == "web_search" for tool in chosen))
+
+
+def ran(turn: Turn, reply: Reply, ids: Ids) -> Reply:
+    """The reply with what the hosted tools of a `wanting` turn did for it.
+
+    A call of a server that wants to be asked for its approval is all that comes: there is no answer without it.
+    """
+    if reply.tool_calls:
+        # What the application has to do comes first.
+        return reply
+    calls = tuple(call for tool in turn.hosted for call in _calls(tool, _prompt(turn), reply, ids))
+    if any(call.item == "mcp_approval_request" for call in calls):
+        reply = replace(
+            reply, parts=tuple(part for part in reply.parts if not isinstance(part, Text)), finish="stop"
+        )
+    return replace(reply, hosted=calls)
+
+
+def _prompt(turn: Turn) -> str:
+    return next((gist(each.text) for each in reversed(turn.messages) if each.role == "user"), "")
+
+
+def _calls(tool: HostedTool, prompt: str, reply: Reply, ids: Ids) -> Iterator[HostedCall]:
+    match tool.kind:
+        case "web_search":
+            sources = [{"type": "url", "url": each.url} for each in reply.citations]
+            action = {"type": "search", "query": prompt, "queries": [prompt], "sources": sources}
+            yield HostedCall("web_search_call", {"action": action})
+        case "file_search":
+            found = {"file_id": f"file-{ids.token(22, HEX)}", "filename": "notes.txt", "score": 0.87}
+            result = {**found, "attributes": {}, "text": f"Notes on: {prompt}"}
+            yield HostedCall("file_search_call", {"queries": [prompt], "results": [result]})
+        case "code_interpreter":
+            container = tool.said.get("container")
+            named = container if isinstance(container, str) else f"cntr_{ids.token(48, HEX)}"
+            code = f"print({json.dumps(reply.text)})"
+            logs = [{"type": "logs", "logs": f"{reply.text}\n"}]
+            said = {"code": code, "container_id": named, "outputs": logs}
+            yield HostedCall("code_interpreter_call", said)
+        case "image_generation":
+            picture = base64.b64encode(draw("MOCK")).decode()
+            kept = {name: tool.said.get(name) for name in ("background", "quality", "size")}
+            said = {name: value or "auto" for name, value in kept.items()}
+            more = {"action": "generate", "output_format": "png", "revised_prompt": prompt, "result": picture}
+            yield HostedCall("image_generation_call", {**more, **said})
+        case "mcp":
+            yield from _of_server(tool.said, prompt, reply)
+
+
+def _of_server(said: Mapping[str, Any], prompt: str, reply: Reply) -> Iterator[HostedCall]:
+    label, names = said.get("server_label"), _allowed(said.get("allowed_tools"))
+    schema = {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}
+    tools = [
+        {"name": name, "description": None, "input_schema": schema, "annotations": None} for name in names
+    ]
+    yield HostedCall("mcp_list_tools", {"server_label": label, "tools": tools})
+    call = {"server_label": label, "name": names[0], "arguments": json.dumps({"query": prompt})}
+    if said.get("require_approval") == "never":
+        done = {"output": reply.text, "error": None, "approval_request_id": None}
+        yield HostedCall("mcp_call", {**call, **done})
+    else:
+        yield HostedCall("mcp_approval_request", call)
+
+
+def _allowed(given: Any) -> Sequence[str]:
+    names = given.get("tool_names") if isinstance(given, Mapping) else given
+    return names or [LISTED]
