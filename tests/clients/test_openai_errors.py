@@ -75,7 +75,7 @@ CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments
 
 BOTH: Mapping[str, Any] = {
     "no-object": [1],
-    "missing-parameter": {"model": None},
+    "missing-model": {"model": None},
     "unknown-parameter": {"frobnicate": 1},
     "wrong-type": {"temperature": "warm"},
     "wrong-word": {"service_tier": "gigantic"},
@@ -99,7 +99,7 @@ BOTH: Mapping[str, Any] = {
 """What causes an error over both APIs: members over those of a plain request, or another body."""
 
 CHAT: Mapping[str, Any] = {
-    "missing-member": {"messages": [{"content": "Hello"}]},
+    "missing-parameter": {"messages": [{"content": "Hello"}]},
     "wrong-pattern": {"tools": [{"type": "function", "function": {"name": "a b"}}]},
     "empty-string": {"messages": [{"role": "assistant", "tool_calls": [{**CALL, "id": ""}]}]},
     "array-too-long": {"stop": ["a"] * 5},
@@ -143,7 +143,7 @@ CHAT: Mapping[str, Any] = {
     },
 }
 RESPONSES: Mapping[str, Any] = {
-    "missing-member": {"input": [{"role": "user"}]},
+    "missing-parameter": {"input": [{"role": "user"}]},
     "wrong-pattern": {"tools": [{"type": "function", "name": "a b", "parameters": {}, "strict": False}]},
     "empty-string": {"input": [{"type": "function_call_output", "call_id": "", "output": ""}]},
     "empty-array": {"context_management": []},
@@ -174,7 +174,7 @@ RESPONSES: Mapping[str, Any] = {
 OWN = {"chat-completions": CHAT, "responses": RESPONSES}
 ELSEWHERE = {
     "missing-bearer": "asked below without a key",
-    "wrong-key": "asked below with auth=strict",
+    "invalid-bearer": "asked below with auth=strict",
     "unknown-path": "asked below",
     "wrong-method": "asked below",
     "unsupported-content-type": "asked below",
@@ -317,11 +317,24 @@ def test_a_stream_that_is_refused_is_refused_before_it_begins(client: OpenAI, ap
 
 @pytest.mark.parametrize("api", PATHS)
 def test_what_no_body_causes(client: OpenAI, api: str) -> None:
+    responses = api == "responses"
     keyless = {"headers": {"Authorization": openai.Omit()}}
     error = refused(client, PATHS[api], body=PLAIN[api], options=keyless)
     assert (error.status_code, error.code) == (401, None)
     # A stranger is told nothing of the account.
-    assert "openai-version" not in error.response.headers
+    assert "openai-organization" not in error.response.headers
+    # Responses says more to a stranger than Chat Completions, as recorded.
+    assert (error.response.headers.get("www-authenticate") == 'Bearer realm="OpenAI API"') == responses
+    assert ("openai-version" in error.response.headers) == responses
+    error = refused(client, PATHS[api], body={**PLAIN[api], "model": "gpt-nobody"})
+    assert (error.response.headers.get("openai-version") == "2020-10-01") == responses
+    assert ("openai-organization" in error.response.headers) == responses
+    assert "www-authenticate" not in error.response.headers
+    nameless = {key: value for key, value in PLAIN[api].items() if key != "model"}
+    error = refused(client, PATHS[api], body=nameless)
+    assert (error.param, error.code) == (
+        ("model", "missing_required_parameter") if responses else (None, None)
+    )
     error = refused(client, PATHS[api], content=b'{"model": ', options=json_headers())
     assert (error.status_code, error.type) == (400, "invalid_request_error")
     text = {"headers": {"Content-Type": "text/plain"}}
