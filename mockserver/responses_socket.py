@@ -22,6 +22,7 @@ from conformance.exchange import Request
 from conformance.framing import dump
 from conformance.wire.sse import Decoder
 from mockserver.effects import Answer, Cut, Effect, Fetch, Head, Inner, Send, Stall
+from mockserver.history import History
 from mockserver.services.keeping import RESPONSE
 
 __all__ = ["Talk", "as_request"]
@@ -91,7 +92,7 @@ class Talk:
         before, frames = _Before(previous, self._last), _Frames()
         yield from _translated(self._answerer({**body, "stream": True}, now), frames, before)
         if frames.final is not None:
-            context = [*before.context, *_input(body)]
+            context = History(before.context, _input(body))
             self._last = frames.final["id"], {"input": context, "response": frames.final}
         elif self._last is not None and previous == self._last[0]:
             self._last = None
@@ -115,7 +116,7 @@ class _Before:
     def __init__(self, previous: Any, last: tuple[str, Mapping[str, Any]] | None) -> None:
         self._previous = previous
         self.local = last[1] if last is not None and last[0] == previous else None
-        self.context: list[Any] = []
+        self.context: History | None = None
 
     def is_sought(self, effect: Effect) -> bool:
         return (
@@ -128,7 +129,7 @@ class _Before:
     def found(self, kept: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         """What goes on is remembered too: the whole context is the new response's."""
         if kept is not None:
-            self.context = [*kept["input"], *kept["response"]["output"]]
+            self.context = History(kept["input"], kept["response"]["output"])
         return kept
 
 

@@ -385,18 +385,23 @@ class _Http2Outgoing(Outgoing):
         self._door.push()
 
     async def _write(self, last: bool) -> None:
-        frames, body = self._door.frames, memoryview(self._take())
+        frames, pieces = self._door.frames, self._pieces
+        self._pieces, self.size = [], 0
         ended = False
         if self._head is not None:
-            ended = last and not body
+            ended = last and not pieces
             frames.send_headers(self._stream, self._head, end_stream=ended)
             self._head, self._wrote = None, True
-        while body:
-            room = await self._door.room(self._stream)
-            piece, body = body[:room], body[room:]
-            ended = last and not body
-            frames.send_data(self._stream, bytes(piece), end_stream=ended)
-            self._door.push()
+        for number, piece in enumerate(pieces, 1):
+            # Each event begins a frame, as over HTTP/1.1 it begins a chunk.
+            body = memoryview(piece)
+            while body:
+                room = await self._door.room(self._stream)
+                sent, body = body[:room], body[room:]
+                ended = last and not body and number == len(pieces)
+                frames.send_data(self._stream, bytes(sent), end_stream=ended)
+                if body:
+                    self._door.push()
         if last and not ended:
             frames.end_stream(self._stream)
         self._door.push()

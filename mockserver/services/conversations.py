@@ -9,7 +9,7 @@ from conformance.contract import fill
 from conformance.dialects.chat import make_id
 from mockserver.effects import Browse, Fetch, Store
 from mockserver.services import keeping
-from mockserver.services.keeping import CONVERSATION, CONVERSED, ITEM, conversed
+from mockserver.services.keeping import CONVERSATION, CONVERSED, ITEM, SAID, conversed
 from mockserver.services.operation import Asked, Body, Denied, Operation
 from mockserver.services.paged import page
 
@@ -49,6 +49,7 @@ def delete_conversation(asked: Asked) -> Body:
     if isinstance(found, Denied):
         return found
     yield Store(asked.space, CONVERSATION, asked.key(found["id"]), None)
+    yield Store(asked.space, SAID, asked.key(found["id"]), None)
     for key, _ in (yield Browse(asked.space, CONVERSED, conversed(asked.principal, found["id"]))):
         yield Store(asked.space, CONVERSED, key, None)
     return fill(asked.contract.response["answer"], {"id": found["id"]})

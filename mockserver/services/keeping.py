@@ -2,16 +2,17 @@
 
 Kinds of values in the state, each under `principal:...`, so that one key never sees another's:
 
-    response           id               input (the whole context, oldest first), response as it is now, final, ahead
+    response           id               input (the whole context, a History), response as it is now, final, ahead
                                         (the statuses that looks will still see; None when it is over), own, events
     item               id               one item of a response or a conversation, for references to it
     conversation       id               the conversation object
     conversation-item  conversation:id  one item of it
+    said               conversation     the context of the last response in it, which the next one shares
     completion         id               completion, messages
 
 Which answers are kept, and for how many looks one made in the background is unfinished, stands in the contract under
 `response.remember` and `response.background`. What is kept of a response is whole: to delete or to lose the head of a
-chain leaves the responses after it as they are. What goes on from an unfinished one has its input, and no output yet.
+chain leaves the responses after it as they are (they share what they went on from). What goes on from an unfinished one has its input, and no output yet.
 """
 
 from __future__ import annotations
@@ -28,12 +29,24 @@ from conformance.dialects import Ids
 from conformance.dialects.chat import make_id
 from conformance.exchange import Event, Response
 from mockserver.effects import Browse, Fetch, Store
+from mockserver.history import History, begun
 from mockserver.services.operation import Denied
 
-__all__ = ["COMPLETION", "CONVERSATION", "CONVERSED", "ITEM", "RESPONSE", "Given", "given", "keep", "spread"]
+__all__ = [
+    "COMPLETION",
+    "CONVERSATION",
+    "CONVERSED",
+    "ITEM",
+    "RESPONSE",
+    "SAID",
+    "Given",
+    "given",
+    "keep",
+    "spread",
+]
 
 RESPONSE, ITEM, COMPLETION = "response", "item", "completion"
-CONVERSATION, CONVERSED = "conversation", "conversation-item"
+CONVERSATION, CONVERSED, SAID = "conversation", "conversation-item", "said"
 
 LONGEST_SUMMARY = 1_000_000
 """Characters that the words of a compaction may have when they come back."""
@@ -41,11 +54,16 @@ LONGEST_SUMMARY = 1_000_000
 
 @dataclass(frozen=True)
 class Given:
-    """What a request is given to go on from, and its own input with references looked up."""
+    """What a request is given to go on from, and its own input with references looked up.
+
+    `before` is the part of the history that another response holds, `since` the items after it.
+    """
 
     history: Sequence[Any]
     own: Sequence[Any]
     conversation: str | None
+    before: History | None = None
+    since: Sequence[Any] = ()
 
 
 def given(body: Any, space: str, owner: str) -> Generator[Any, Any, Given | Denied]:
@@ -57,15 +75,19 @@ def given(body: Any, space: str, owner: str) -> Generator[Any, Any, Given | Deni
     if body.get("background") and body.get("store") is False:
         return Denied("background-unstored", {"member": "background", "got": "store"})
     history: list[Any] = []
+    before: History | None = None
+    since: Sequence[Any] = ()
     if previous is not None:
         kept = yield Fetch(space, RESPONSE, f"{owner}:{previous}")
         if kept is None:
             return Denied("unknown-response", {"got": previous, "member": "previous_response_id"})
-        history = [*kept["input"], *kept["response"]["output"]]
+        before, since = kept["input"], kept["response"]["output"]
+        history = [*before, *since]
     elif conversation is not None:
         if (yield Fetch(space, CONVERSATION, f"{owner}:{conversation}")) is None:
             return Denied("unknown-conversation", {"got": conversation, "member": "conversation"})
         history = [item for _, item in (yield Browse(space, CONVERSED, conversed(owner, conversation)))]
+        before, since = begun(history, (yield Fetch(space, SAID, f"{owner}:{conversation}")))
     own: list[Any] = []
     for item in _input(body):
         if isinstance(item, Mapping) and item.get("type") == "item_reference":
@@ -73,7 +95,7 @@ def given(body: Any, space: str, owner: str) -> Generator[Any, Any, Given | Deni
             if item is None:
                 return Denied("unknown-item", {"got": _input(body)[len(own)]["id"], "member": "input"})
         own.append(item)
-    return Given(history, own, conversation)
+    return Given(history, own, conversation, before, since)
 
 
 def context(found: Given | None, body: Any) -> list[Any]:
@@ -183,7 +205,7 @@ def keep(
     # An item that came with an id is another response's.
     named = {item.get("id") for item in found.own}
     kept = {
-        "input": [*found.history, *own],
+        "input": History(found.before, (*found.since, *own)),
         "own": [each["id"] for each in (*own, *final["output"]) if each.get("id") not in {None, *named}],
         "new": own,
         "conversation": found.conversation,
@@ -267,6 +289,7 @@ def unfinished(final: Mapping[str, Any], status: str) -> dict[str, Any]:
 def _converse(kept: Mapping[str, Any], space: str, owner: str) -> Generator[Any, Any, None]:
     if kept["conversation"] is not None:
         yield from append([*kept["new"], *kept["final"]["output"]], kept["conversation"], space, owner)
+        yield Store(space, SAID, f"{owner}:{kept['conversation']}", kept["input"])
 
 
 def append(items: Iterable[Any], conversation: str, space: str, owner: str) -> Generator[Any, Any, None]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from conformance.contract import fill
 from mockserver.services.operation import Asked, Denied
 
 
-def page(entries: Sequence[Mapping[str, Any]], asked: Asked) -> Any:
+def page(entries: Iterable[Mapping[str, Any]], asked: Asked) -> Any:
     """The list object of the contract with one page of `entries` (oldest first); Denied for an unknown `after`."""
     said = asked.contract.response
     how, query = said["page"], asked.query
