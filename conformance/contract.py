@@ -544,6 +544,10 @@ class Specs:
                 found.setdefault(each.provider.id, []).append(each)
         return found
 
+    def asked(self, how: Mapping[str, Any], contract: Contract, model: str | None) -> Contract:
+        """The contract by which a step of a probe of `contract` is asked: another one that it names, for the model."""
+        return self.contracts[how["contract"]].for_model(model) if "contract" in how else contract
+
     def card(self, provider: Provider, model: str) -> Card | None:
         """The card of the model that `provider` sells as `model` (id or alias, any casing of an alias)."""
         card = self.named(provider, model)[0]
@@ -659,6 +663,8 @@ class Library:
         self._documents: dict[str, Any] = dict(known or {})
         self._absolute: dict[str, Any] = {}
         self._uris: dict[Path, str] = {}
+        # A schema that many contracts inherit is one value; each is kept, so that none takes the place of another.
+        self._shapes: dict[tuple[int, bool], tuple[Any, Shape]] = {}
 
     def uri(self, path: Path) -> str:
         # To resolve a path is a system call for each folder above it.
@@ -680,7 +686,10 @@ class Library:
 
     def shape(self, schema: Any, closed: bool = False) -> Shape:
         """A compiled schema; `closed` adds that no object may have members it does not list."""
-        return Shape(close(schema, self.definition) if closed else schema, self._retrieve)
+        if (id(schema), closed) not in self._shapes:
+            whole = close(schema, self.definition) if closed else schema
+            self._shapes[id(schema), closed] = schema, Shape(whole, self._retrieve)
+        return self._shapes[id(schema), closed][1]
 
     def definition(self, uri: str) -> Any:
         """What an absolute $ref points to. Raises KeyError for a place that is not there."""

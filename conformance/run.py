@@ -172,8 +172,8 @@ class Run:
         kept = []
         alone = not goes_on(said)
         for name, how in said.items():
-            asked = self.specs.contracts[how["contract"]] if "contract" in how else contract
             asks = self._at(target, how)
+            asked = self.specs.asked(how, contract, asks.model)
             try:
                 request, body, turn = build(asked, name, how, asks, earlier)
             except Unfounded:
@@ -255,8 +255,9 @@ class Run:
         steps: dict[str, Step] = {}
         for each in kept:
             how = said[each["step"]]
-            asked = self.specs.contracts[how["contract"]] if "contract" in how else contract
-            request, body, turn = build(asked, each["step"], how, self._at(target, how), steps)
+            asks = self._at(target, how)
+            asked = self.specs.asked(how, contract, asks.model)
+            request, body, turn = build(asked, each["step"], how, asks, steps)
             step = Step(
                 each["step"], asked, Exchange(request, None), body, turn, how.get("expect", "answered")
             )
@@ -267,7 +268,7 @@ class Run:
             step.exchange.response is None or outage(step) for step in steps.values()
         ):
             how = said[missing]
-            asked = self.specs.contracts[how["contract"]] if "contract" in how else contract
+            asked = self.specs.asked(how, contract, self._at(target, how).model)
             build(asked, missing, how, target, steps)
             raise Unfounded(f"step {missing} was not asked")
         return steps

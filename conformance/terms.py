@@ -136,7 +136,7 @@ def _requests(case: Case, specs: Specs) -> Iterator[Any]:
     """What the probe of the case sends whatever is answered; nothing of a probe that cannot be asked."""
     assert case.rule.probe is not None
     for name, how in case.contract.probes[case.rule.probe]["steps"].items():
-        contract = specs.contracts[how["contract"]] if "contract" in how else case.contract
+        contract = specs.asked(how, case.contract, case.target.model)
         # A step that goes on from an answer is nobody else's.
         with suppress(CannotAsk, Unfounded, KeyError):
             request, _, _ = build(contract, name, how, case.target, {})

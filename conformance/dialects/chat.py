@@ -14,6 +14,8 @@ What differs between them stands in the contract's profile:
     cap               member by which a request caps the output
     seed              member that seeds what is drawn; missing: `seed`
     ignored           request members that the endpoint takes and does not look at
+    refused           request members that the model refuses, so that none are written; missing: none
+    effort            how hard the model thinks where the request does not say; null or missing: that is not known
     tier              asked tier -> service_tier (`none`: nothing asked; others are echoed); null: no member
     fingerprint       how `system_fingerprint` is made of the model's name (`make_id`); null or missing: not made
     finish_named      finish_reason of a call that was forced by its tool's name; missing: that of any call
@@ -153,7 +155,7 @@ def read(body: JSON, profile: Profile) -> Turn:
         seed=whole(body.get(profile.get("seed", "seed"))),
         n=whole(body.get("n")) or 1,
         stream=bool(body.get("stream")),
-        reasoning=word(body.get("reasoning_effort")),
+        reasoning=word(body.get("reasoning_effort")) or profile.get("effort"),
         tier=word(body.get("service_tier")),
         logprobs=_alternatives(body),
         speech=_speech(body) if "audio" in profile else None,
@@ -191,7 +193,8 @@ def write(turn: Turn, profile: Profile) -> dict[str, Any]:
         "verbosity": turn.verbosity,
     }
     extras = {name: value for name, value in turn.extras.items() if name in EXTRAS}
-    return {name: value for name, value in said.items() if value is not None} | extras
+    told = {name: value for name, value in said.items() if value is not None} | extras
+    return {name: value for name, value in told.items() if name not in profile.get("refused", ())}
 
 
 def _alternatives(body: JSON) -> int | None:

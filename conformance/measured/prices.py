@@ -76,8 +76,8 @@ def bounds(
     """
     before, first = 0, target
     for name, how in steps.items():
-        asked = specs.contracts[how["contract"]] if "contract" in how else contract
         target = (others or {}).get(how.get("target", ""), first)
+        asked = specs.asked(how, contract, target.model)
         price = price_of(target.card, target.reality)
         request: Request | None = None
         cap: int | None = None
