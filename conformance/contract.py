@@ -257,7 +257,7 @@ class Contract:
 
     @cached_property
     def failures(self) -> Mapping[str, Failure]:
-        """The provider's errors with this contract's own over them."""
+        """The provider's errors with this contract's own over them; one that has a body of its own is whole."""
         own = {key: value for key, value in self.said.get("errors", {}).items() if value is not None}
         inherited = dict(self.provider.failures) if self.provider else {}
         if self.response.get("untold_failures"):
@@ -269,7 +269,10 @@ class Contract:
             if value is None:
                 inherited.pop(key, None)
         said = self.provider.said["errors"] if self.provider else {}
-        return {**inherited, **_failures({key: {**said.get(key, {}), **value} for key, value in own.items()})}
+        whole = {
+            key: value if "body" in value else {**said.get(key, {}), **value} for key, value in own.items()
+        }
+        return {**inherited, **_failures(whole)}
 
     @cached_property
     def rules(self) -> Mapping[str, Rule]:
@@ -750,8 +753,10 @@ def close(schema: Any, definition: Definition) -> Any:
     listed = _listed(schema, definition)
     if listed is not None:
         names, patterns = listed
-        result["properties"] = {**dict.fromkeys(names, True), **result.get("properties", {})}
-        result["patternProperties"] = {**dict.fromkeys(patterns, True), **result.get("patternProperties", {})}
+        # Its own first, in their order: what is written of a schema is the same each time.
+        for key, every in (("properties", names), ("patternProperties", patterns)):
+            own = result.get(key, {})
+            result[key] = {**own, **dict.fromkeys(sorted(every - set(own)), True)}
         result["additionalProperties"] = False
     return result
 

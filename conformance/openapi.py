@@ -34,6 +34,20 @@ CODES = ("code", "type")
 NO_PARAMETERS = ("accept", "content-type", "authorization")
 """Headers that OpenAPI says elsewhere than among the parameters."""
 
+FLAT = frozenset(
+    {
+        "type",
+        "required",
+        "properties",
+        "patternProperties",
+        "additionalProperties",
+        "description",
+        "$comment",
+        "$schema",
+    }
+)
+"""Keywords of a plain object, which can be written out beside others."""
+
 Schema = dict[str, Any]
 
 
@@ -121,19 +135,29 @@ def _paths(
     named: dict[str, int] = {}
     for (anonymous, method), members in operations.items():
         path = templates[anonymous]
+        # An operation is told by its plain answer; the stream is another form of it.
+        members.sort(key=lambda member: member[0].streams)
         at = path if alone else provider.prefix + path
         contracts = [contract for contract, _ in members]
         name = contracts[0].id if not alone else contracts[0].id.partition("/")[2]
         named[name] = named.get(name, 0) + 1
         unique = name if named[name] == 1 else f"{name}-{named[name]}"
         found.setdefault(at, {})[method.lower()] = _operation(
-            contracts, path, unique.replace("/", "."), components
+            contracts, path, unique.replace("/", "."), components, _tag(provider, path, alone=alone)
         )
     return found
 
 
+def _tag(provider: Provider, path: str, *, alone: bool) -> str:
+    """What operations on one thing share: the first word of the path after its version, if it has one."""
+    steps = [step for step in path.split("/") if step and "{" not in step]
+    version = next((at for at, step in enumerate(steps) if re.fullmatch(r"v\d+", step)), -1)
+    [word, *_] = [*steps[version + 1 :], *steps, "/"]
+    return word if alone else f"{provider.id} {word}"
+
+
 def _operation(
-    contracts: Sequence[Contract], path: str, name: str, components: _Components
+    contracts: Sequence[Contract], path: str, name: str, components: _Components, tag: str
 ) -> dict[str, Any]:
     first = contracts[0]
     provider = first.provider
@@ -151,7 +175,7 @@ def _operation(
         "operationId": name,
         "summary": first.said["summary"],
         "description": "\n\n".join(said),
-        "tags": list(dict.fromkeys(each.api for each in contracts)),
+        "tags": [tag],
     }
     parameters = [*_path_parameters(contracts, path, components), *_parameters(contracts, components)]
     if parameters:
@@ -381,7 +405,11 @@ def _headers(contracts: Sequence[Contract], components: _Components) -> dict[str
                 if name in shape.get("properties", {})
             ]
             required = all(name in shape.get("required", ()) for _, shape in shapes)
-            found[name] = {"required": required, "schema": _any(schemas) or {"type": "string"}}
+            schema = _any(schemas)
+            typed = (
+                schema if isinstance(schema, Mapping) and "anyOf" in schema else {"type": "string", **schema}
+            )
+            found[name] = {"required": required, "schema": typed}
     return found
 
 
@@ -530,9 +558,44 @@ class _Components:
         if "allOf" in made and "required" in made:
             # Some readers of OpenAPI want every required member listed right beside it.
             made["allOf"] = [*made["allOf"], {"required": made.pop("required")}]
+        if "$comment" in made:
+            # What is only for readers of the specs there, nobody shows who reads OpenAPI.
+            made["description"] = " ".join(filter(None, (made.get("description"), made.pop("$comment"))))
         if isinstance(made.get("$ref"), str):
+            flat = self._flat(contract, schema)
+            if flat is not None:
+                return self.schema(contract, flat)
             made["$ref"] = f"#/components/schemas/{self._component(contract, made['$ref'])}"
         return made
+
+    def _flat(self, contract: Contract, schema: Mapping[str, Any]) -> dict[str, Any] | None:
+        """A closed object with what it refers to written out, member by member; None where that cannot be done.
+
+        Closed beside a $ref, it lists the members of the other object again, each as `true`: generators see nothing in it.
+        """
+        if schema.get("additionalProperties") is not False or not set(schema) <= FLAT | {"$ref"}:
+            return None
+        there = contract.definition(schema["$ref"])
+        if not isinstance(there, Mapping):
+            return None
+        if "$ref" in there:
+            there = self._flat(contract, {**there, "additionalProperties": False}) or there
+        if not set(there) <= FLAT:
+            return None
+        own, theirs = schema.get("properties", {}), there.get("properties", {})
+        members = {
+            name: _both(own.get(name, True), theirs.get(name, True))
+            for name in (*theirs, *sorted(set(own) - set(theirs)))
+        }
+        both = {**there, **schema, "properties": members}
+        del both["$ref"]
+        required = (*there.get("required", ()), *schema.get("required", ()))
+        patterns = {**there.get("patternProperties", {}), **schema.get("patternProperties", {})}
+        for name, value in (("required", list(dict.fromkeys(required))), ("patternProperties", patterns)):
+            both.pop(name, None)
+            if value:
+                both[name] = value
+        return both
 
     def _component(self, contract: Contract, uri: str) -> str:
         if uri not in self._names:
@@ -574,3 +637,8 @@ def _name(uri: str) -> str:
     steps = [step for step in fragment.split("/") if step and step != "$defs"]
     parts = [path.rpartition("/")[2].removesuffix(".yaml"), *steps, *([variant] if variant else [])]
     return re.sub(r"[^a-zA-Z0-9._-]", "_", ".".join(parts))
+
+
+def _both(one: Any, other: Any) -> Any:
+    """The schema of what fits both."""
+    return other if one is True or one == other else one if other is True else {"allOf": [other, one]}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -132,6 +135,53 @@ def test_where_unknown_members_are_refused_the_schema_is_closed(example: Example
     [good, *_] = [each["value"] for each in said["examples"].values()]
     assert fits(made, said["schema"], good) == []
     assert fits(made, said["schema"], {**good, "unheard": 1})
+
+
+def test_a_closed_object_lists_its_members_itself() -> None:
+    schemas = DOCUMENTS["openai"]["paths"]["/v1/chat/completions"]["post"]["requestBody"]["content"]
+    asked = schemas["application/json"]["schema"]
+    assert asked["additionalProperties"] is False and set(asked["required"]) == {"model", "messages"}
+    assert asked["properties"]["temperature"]["maximum"] == 2
+
+
+@NAMES
+def test_no_member_of_an_object_is_without_a_schema_where_one_is_known(name: str | None) -> None:
+    def vague(value: Any) -> Iterator[Any]:
+        if isinstance(value, dict):
+            if "$ref" in value and True in value.get("properties", {}).values():
+                yield value["$ref"]
+            for each in value.values():
+                yield from vague(each)
+        elif isinstance(value, list):
+            for each in value:
+                yield from vague(each)
+
+    assert list(vague(DOCUMENTS[name])) == []
+
+
+@NAMES
+def test_operations_on_one_thing_share_one_tag(name: str | None) -> None:
+    made = DOCUMENTS[name]
+    tags = {path: set(said["tags"]) for path, _, said in operations(made)}
+    assert all(len(each) == 1 for each in tags.values())
+    assert {tag["name"] for tag in made["tags"]} == set().union(*tags.values())
+    assert len(made["tags"]) <= len(tags)
+
+
+def test_an_operation_is_named_after_its_plain_answer() -> None:
+    look = DOCUMENTS["openai"]["paths"]["/v1/responses/{response_id}"]["get"]
+    assert (look["operationId"], look["tags"]) == ("responses-retrieve", ["responses"])
+
+
+def test_the_document_is_the_same_in_every_process() -> None:
+    texts = []
+    for seed in ("1", "2"):
+        command = [sys.executable, "-m", "conformance", "export", "openapi", "--provider", "openai"]
+        made = subprocess.run(
+            command, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True, timeout=120
+        )
+        texts.append(made.stdout)
+    assert texts[0] == texts[1]
 
 
 def test_credentials_are_told_where_they_stand() -> None:
