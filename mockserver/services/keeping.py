@@ -166,10 +166,11 @@ def listed(items: Iterable[Any], forms: Mapping[str, Any], ids: Ids) -> list[Any
 
 def _listed(item: Any, forms: Mapping[str, Any], ids: Ids) -> Any:
     kind = item.get("type", "message")
-    known = item.get("id") or make_id(forms.get(kind, forms["other"]), ids)
-    head = {"id": known, "type": kind}
+    form = forms.get(kind, forms["other"])
+    head = {"id": item.get("id") or make_id(form, ids), "type": kind}
     if kind != "message":
-        return {**item, **head}
+        unsaid = {name: value for name, value in form.get("unsaid", {}).items() if item.get(name) is None}
+        return {**item, **unsaid, **head}
     content = item["content"]
     if isinstance(content, str):
         if item["role"] == "assistant":
