@@ -221,7 +221,7 @@ def at_most(seen: Seen, at: str, limit: float, step: str | None = None) -> Itera
 @check
 def at_least(seen: Seen, at: str, limit: float, step: str | None = None) -> Iterator[Mismatch]:
     for where, value in _some(seen, at, step):
-        if value < limit:
+        if not isinstance(value, int | float) or value < limit:
             yield Mismatch(where, f"at least {limit}", value)
 
 

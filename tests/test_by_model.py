@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from conformance.contract import Contract, load
+from conformance.dialects import chat, responses
 from conformance.lint import problems
+from conformance.values import Message, Text, Turn
 
 SPECS = load()
 STREAM = SPECS.contracts["bedrock-mantle/responses-stream"]
@@ -100,3 +102,63 @@ def test_a_rule_that_only_some_models_are_held_to_is_known(tmp_path: Path) -> No
 def test_lint_tells_what_an_entry_lacks(tmp_path: Path, entry: object, told: str) -> None:
     found = [line for line in problems(load([own(tmp_path, by_model={"some": entry})])) if "by_model" in line]
     assert any(told in line and "mine.yaml" in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "cap", "refused"),
+    [
+        ("openai", "gpt-5", "max_completion_tokens", {"temperature", "top_p"}),
+        ("openai", "o3", "max_completion_tokens", {"temperature", "top_p", "stop"}),
+        ("openai", "gpt-4o", "max_completion_tokens", set()),
+        ("bedrock-mantle", "openai.gpt-5.6-luna", "max_completion_tokens", {"temperature", "top_p"}),
+        ("bedrock-mantle", "mistral.magistral-small-2509", "max_tokens", set()),
+    ],
+)
+def test_chat_is_asked_for_nothing_that_the_model_refuses(
+    provider: str, model: str, cap: str, refused: set[str]
+) -> None:
+    turn = Turn(
+        messages=(Message("user", (Text("Hello"),)),),
+        model=model,
+        max_tokens=16,
+        stop=("STOP",),
+        temperature=0.0,
+        top_p=0.5,
+    )
+    profile = SPECS.contracts[f"{provider}/chat-completions"].for_model(model).profile
+    written = chat.write(turn, profile)
+    assert set(written) == {"model", "messages", cap, "stop", "temperature", "top_p"} - refused
+
+
+@pytest.mark.parametrize(
+    ("model", "effort"), [("gpt-5", "medium"), ("gpt-5.1", "none"), ("gpt-5.5", "medium"), ("gpt-4o", None)]
+)
+def test_both_apis_know_how_hard_a_model_thinks_unasked(model: str, effort: str | None) -> None:
+    asked = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
+    over_chat = SPECS.contracts["openai/chat-completions"].for_model(model)
+    over_responses = SPECS.contracts["openai/responses"].for_model(model)
+    assert chat.read(asked, over_chat.profile).reasoning == effort
+    assert chat.read({**asked, "reasoning_effort": "low"}, over_chat.profile).reasoning == "low"
+    assert responses.read({"model": model, "input": "Hello"}, over_responses.profile).reasoning == effort
+
+
+@pytest.mark.parametrize(
+    ("model", "path"),
+    [
+        ("openai.gpt-5.5", "/openai/v1/chat/completions"),
+        ("mistral.magistral-small-2509", "/v1/chat/completions"),
+    ],
+)
+def test_a_family_is_asked_under_its_own_prefix(model: str, path: str) -> None:
+    contract = SPECS.contracts["bedrock-mantle/chat-completions"].for_model(model)
+    assert contract.request["paths"][0] == path
+    other = contract.probes[contract.rules["one-prefix-per-family"].probe or ""]["steps"]["ask"]["path"]
+    assert other != path
+
+
+def test_a_step_over_another_api_is_asked_as_that_api_is_for_the_model() -> None:
+    own, other = SPECS.contracts["openai/chat-completions"], SPECS.contracts["openai/responses"]
+    asked = SPECS.asked({"contract": "openai/responses"}, own, "gpt-5")
+    assert asked is other.for_model("gpt-5")
+    assert asked is not other
+    assert SPECS.asked({}, own, "gpt-5") is own

@@ -469,3 +469,26 @@ def test_a_patch_that_finds_nothing_is_unfounded() -> None:
 def test_a_step_that_names_no_step_is_our_fault() -> None:
     with pytest.raises(KeyError):
         built(CONVERSE, TELL)
+
+
+def test_no_more_is_asked_for_than_the_card_claims() -> None:
+    card = target_of(CHAT).card
+    assert card is not None
+    small = replace(card, said={**card.said, "claims": {**card.claims, "max_output": {"read_as": 16}}})
+    asked = {"turn": {"messages": [{"role": "user", "text": "Hello"}], "max_tokens": 2048}}
+    beyond = {"turn": {**asked["turn"], "max_tokens": {"claim": "max_output", "plus": 1}}}
+    assert json.loads(built(CHAT, asked).body)["max_tokens"] == 2048
+    assert json.loads(built(CHAT, asked, card=small).body)["max_tokens"] == 16
+    assert json.loads(built(CHAT, beyond, card=small).body)["max_tokens"] == 17
+
+
+def test_who_takes_bare_ids_only_is_not_asked_through_a_profile() -> None:
+    contract = SPECS.contracts["bedrock-runtime/count-tokens"]
+    assert contract.provider is not None
+    card = SPECS.card(contract.provider, "anthropic.claude-haiku-4-5-20251001-v1:0")
+    assert card is not None
+    named = card.asked_as(contract.provider)
+    asked = built(contract, {"body": {}}, model=named, card=card)
+    assert asked.target == "/model/anthropic.claude-haiku-4-5-20251001-v1%3A0/count-tokens"
+    other = built(CONVERSE, HELLO, model=named, card=card)
+    assert other.target == "/model/us.anthropic.claude-haiku-4-5-20251001-v1%3A0/converse"

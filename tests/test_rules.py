@@ -165,6 +165,7 @@ CASES = [
     ),
     Case("at_most", {"at": "/body/*", "limit": 5}, step([5, 4]), step([5, 6]), ["/body/1"]),
     Case("at_least", {"at": "/body/*", "limit": 5}, step([5, 6]), step([5, 4]), ["/body/1"]),
+    Case("at_least", {"at": "/body/*", "limit": 5}, step([5, 6]), step([5, None]), ["/body/1"]),
     Case("count", {"at": "/body/*", "exactly": 2}, step([0, 0]), step([0]), ["/body/*"]),
     Case("count", {"at": "/body/*", "at_least": 2}, step([0, 0]), step([0]), ["/body/*"]),
     Case("count", {"at": "/body/*", "at_most": 2}, step([0, 0]), step([0, 0, 0]), ["/body/*"]),

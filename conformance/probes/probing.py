@@ -58,7 +58,7 @@ def turn(said: Mapping[str, Any], target: Target, earlier: Mapping[str, Step], s
         if isinstance(choice, str)
         else ToolChoice("named", choice["name"]),
         parallel_tool_calls=said.get("parallel_tool_calls"),
-        max_tokens=_number(said.get("max_tokens"), target),
+        max_tokens=_cap(said.get("max_tokens"), target),
         stop=tuple(said.get("stop", ())),
         output=OutputFormat(output["schema"], output.get("name", "answer"), strict=True) if output else None,
         temperature=said.get("temperature"),
@@ -69,6 +69,15 @@ def turn(said: Mapping[str, Any], target: Target, earlier: Mapping[str, Step], s
         reasoning=said.get("reasoning"),
         tier=said.get("tier"),
     )
+
+
+def _cap(said: Any, target: Target) -> int | None:
+    """The cap; a plain number means that so much is enough, and no model is asked for more than its card claims."""
+    number = _number(said, target)
+    if number is None or not isinstance(said, int) or target.card is None:
+        return number
+    claimed = target.card.value("max_output", target.reality)
+    return min(number, int(claimed)) if isinstance(claimed, int | float) else number
 
 
 def _number(said: Any, target: Target) -> int | None:
@@ -139,6 +148,9 @@ def build(
     model = said.get("model", target.model)
     if isinstance(model, str) and "{" in model:
         model = str(fill(model, {"model": target.model, "region": target.region}))
+    if contract.request.get("bare_ids") and "model" not in said and target.card is not None:
+        # Behind an inference profile the model is asked by the profile's id everywhere else.
+        model = target.card.id_at(target.provider)
     if model is None and contract.model_at and "model" not in said:
         raise CannotAsk(f"no card says which model {target.provider.id} sells: name one with --model")
     if "turn" in said:
