@@ -61,6 +61,7 @@ LAXER: Mapping[str, str] = {
     "responses/input/1/*/10/tools/*/0/strict": "the document requires it; Open Responses asks for type and name",
     "responses/input/1/*/11/tools/*/0/parameters": "the document requires it; Open Responses asks for type and name",
     "responses/input/1/*/11/tools/*/0/strict": "the document requires it; Open Responses asks for type and name",
+    "responses/reasoning/0/effort": "what is no effort at all is refused as one that the model does not take",
     "responses/tools/*/0/parameters": "the document requires it; Open Responses asks for type and name",
     "responses/tools/*/0/strict": "the document requires it; Open Responses asks for type and name",
     "responses/##/filters/1/filters/*/0/key": "filters within filters are any objects",
@@ -364,7 +365,12 @@ def look_at(member: Member, asked: Asked) -> None:
     if member.required:
         status, said = asked(member.operation, put(body, way, ...))
         assert status == 400
-        if member.path[-1] not in TAGS:
+        if member.id == "chat/model":
+            assert (fault(said), said["error"]["message"]) == (
+                (None, None),
+                "you must provide a model parameter",
+            )
+        elif member.path[-1] not in TAGS:
             assert fault(said) == (written(way), "missing_required_parameter")
 
 
