@@ -257,7 +257,7 @@ class Contract:
 
     @cached_property
     def failures(self) -> Mapping[str, Failure]:
-        """The provider's errors with this contract's own over them; one that has a body of its own is whole."""
+        """The provider's errors with this contract's own over them; one that has a body of its own has its own headers too."""
         own = {key: value for key, value in self.said.get("errors", {}).items() if value is not None}
         inherited = dict(self.provider.failures) if self.provider else {}
         if self.response.get("untold_failures"):
@@ -269,9 +269,11 @@ class Contract:
             if value is None:
                 inherited.pop(key, None)
         said = self.provider.said["errors"] if self.provider else {}
-        whole = {
-            key: value if "body" in value else {**said.get(key, {}), **value} for key, value in own.items()
-        }
+        whole = {}
+        for key, value in own.items():
+            without = {"headers"} if "body" in value else set()
+            base = {name: each for name, each in said.get(key, {}).items() if name not in without}
+            whole[key] = {**base, **value}
         return {**inherited, **_failures(whole)}
 
     @cached_property
