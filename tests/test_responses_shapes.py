@@ -216,7 +216,11 @@ def test_only_open_responses_has_a_minimum_for_calls_of_tools(contract: str, ref
 
 @pytest.mark.parametrize(
     ("provider", "model"),
-    [("openai", "gpt-4o-mini"), ("bedrock-mantle", "mistral.magistral-small-2509"), ("open-responses", "mock-8b")],
+    [
+        ("openai", "gpt-4o-mini"),
+        ("bedrock-mantle", "mistral.magistral-small-2509"),
+        ("open-responses", "mock-8b"),
+    ],
 )
 @pytest.mark.parametrize("word", ["web_search_preview_2025_03_11", "computer", "programmatic_tool_calling"])
 def test_the_mock_repeats_a_choice_in_its_own_shape(
