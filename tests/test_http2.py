@@ -896,6 +896,29 @@ def test_no_more_is_written_than_the_system_takes() -> None:
     asyncio.run(talk())
 
 
+@pytest.mark.usefixtures("nothing_logged")
+def test_each_event_begins_a_data_frame() -> None:
+    events = [b"data: %d\n\n" % number for number in range(300)] + [b"x" * 40_000, b"data: [DONE]\n\n"]
+
+    def said() -> Answer:
+        yield Head(200, TEXT)
+        for event in events:
+            yield Send(event)
+
+    async def talk() -> None:
+        async with at_a_sink(said) as (sink, http2):
+            http2.data_received(PREFACE + SETTINGS + headers(1, "END_HEADERS", "END_STREAM"))
+            for _ in range(10):
+                await asyncio.sleep(0)
+            data = [frame for frame in parse(bytes(sink.written)) if isinstance(frame, DataFrame)]
+            got = [frame.data for frame in data if frame.data]
+            assert got[:300] == events[:300] and got[-1] == events[-1]
+            assert b"".join(got) == b"".join(events)
+            assert [frame for frame in data if "END_STREAM" in frame.flags] == data[-1:]
+
+    asyncio.run(talk())
+
+
 FRAMES = [
     SETTINGS,
     ASK,

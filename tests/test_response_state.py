@@ -30,6 +30,7 @@ from openai import DefaultHttpxClient, OpenAI
 from mockserver import memory
 from mockserver.effects import Browse, Fetch, Store
 from mockserver.embedded import Running, start
+from mockserver.history import History, weigh
 from mockserver.memory import Memory
 from mockserver.services import keeping, stored
 
@@ -508,3 +509,106 @@ def test_what_is_forgotten_counts_no_more(monkeypatch: pytest.MonkeyPatch) -> No
     for key in ("bob:1", "bob:2"):
         state.perform(Store("", "response", key, key))
     assert kept_in(state, "bob:") == ["bob:1", "bob:2"]
+
+
+# Bounds in bytes
+
+
+def test_of_too_many_bytes_the_oldest_value_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "KEPT_BYTES", 3500)
+    state = Memory()
+    for number in range(9):
+        state.perform(Store("", "response", f"ada:{number}", {"n": number, "text": "x" * 1000}))
+        state.perform(Store("", "response", "bob:1", "x"))
+    assert [each["n"] for each in kept_in(state, "ada:")] == [6, 7, 8]
+    assert kept_in(state, "bob:") == ["x"]
+
+
+def test_of_too_many_bytes_of_all_whoever_has_most_loses_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "KEPT_BYTES_OF_A_KIND", 3500)
+    state = Memory()
+    for key in ("bob:1", "ada:1", "ada:2", "ada:3"):
+        state.perform(Store("", "response", key, key + "x" * 1000))
+    assert [each[:5] for each in kept_in(state, "ada:")] == ["ada:2", "ada:3"]
+    assert len(kept_in(state, "bob:")) == 1
+
+
+def test_a_value_that_is_too_large_by_itself_pushes_nothing_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "KEPT_BYTES", 3500)
+    state = Memory()
+    state.perform(Store("", "response", "ada:1", "small"))
+    state.perform(Store("", "response", "ada:2", "x" * 4000))
+    state.perform(
+        Store("", "response", "ada:3", {"input": History(History(None, ["x" * 2000]), ["x" * 2000])})
+    )
+    assert kept_in(state, "ada:") == ["small"]
+
+
+def test_what_is_kept_in_place_of_another_counts_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "KEPT_BYTES", 3500)
+    state = Memory()
+    state.perform(Store("", "response", "ada:1", "first"))
+    for _ in range(9):
+        state.perform(Store("", "response", "ada:2", "x" * 2000))
+    assert kept_in(state, "ada:")[0] == "first"
+
+
+def test_a_history_that_values_share_counts_once_and_as_long_as_one_of_them_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "KEPT_BYTES", 10_000)
+    state, chain = Memory(), History(None, ["x" * 4000])
+    for number in range(20):
+        chain = History(chain, [f"{number:05}"])
+        state.perform(Store("", "response", f"ada:{number}", {"input": chain}))
+    assert len(kept_in(state, "ada:")) == 20
+    for number in range(19):
+        state.perform(Store("", "response", f"ada:{number}", None))
+    # All of the chain is still held by its last link: two thirds of the room are left.
+    state.perform(Store("", "response", "ada:more", "x" * 5000))
+    assert len(kept_in(state, "ada:")) == 2
+    state.perform(Store("", "response", "ada:19", None))
+    state.perform(Store("", "response", "ada:yet more", "x" * 4500))
+    assert len(kept_in(state, "ada:")) == 2
+
+
+@pytest.mark.parametrize("how", ["previous_response_id", "conversation"])
+def test_a_chain_keeps_each_item_once(running: Running, how: str) -> None:
+    space = f"chain-{how}"
+    address = f"{running.http}/~{space}/openai-com/v1"
+    with OpenAI(base_url=address, api_key=KEYS[0], max_retries=0) as client:
+        asked: dict[str, Any] = (
+            {"conversation": client.conversations.create().id} if how == "conversation" else {}
+        )
+        for number in range(12):
+            made = client.responses.create(model=MODEL, input=f"Message {number}", **asked)
+            if how != "conversation":
+                asked = {"previous_response_id": made.id}
+        shown = [each.id for each in client.responses.input_items.list(made.id, order="asc")]
+    assert isinstance(running.mock.state, Memory)
+    [shelf] = running.mock.state.space(space).values["response"]._of.values()
+    kept: list[History | None] = [value["input"] for value in shelf.values.values()]
+    links: set[History] = set()
+    for link in kept:
+        while link is not None:
+            links.add(link)
+            link = link.before
+    items = [item["id"] for link in links for item in link.items]
+    assert sorted(items) == sorted(shown) and len(set(items)) == 23
+
+
+def test_the_journal_keeps_no_more_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "KEPT_BYTES_OF_ENTRIES", 3500)
+    journal = memory.Journal()
+    for number in range(9):
+        journal.append((number, "x" * 1000))
+    assert [number for number, _ in journal] == [6, 7, 8]
+
+
+def test_anything_can_be_weighed() -> None:
+    deep: Any = "x"
+    for _ in range(5000):
+        deep = [{"a": deep}]
+    loop: list[Any] = [b"y" * 50, None, {1: {2}}, Kept("a", 0, ["z" * 100], None, "", False, False), deep]
+    loop.append(loop)
+    assert 25_000 < weigh(loop)[0] < 100_000
