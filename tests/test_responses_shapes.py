@@ -227,9 +227,10 @@ def test_the_mock_repeats_a_choice_in_its_own_shape(
     mock_provider: Any, provider: str, model: str, word: str
 ) -> None:
     choice: Any = {"type": word}
+    tools: Any = [choice]
     with OpenAI(base_url=mock_provider.url(provider) + "/v1", api_key="sk-mock", max_retries=0) as client:
         made = client.responses.with_raw_response.create(
-            model=model, input="Hello", tools=[{"type": word}], tool_choice=choice
+            model=model, input="Hello", tools=tools, tool_choice=choice
         )
     answer = made.http_response.json()
     assert answer["tool_choice"] == choice

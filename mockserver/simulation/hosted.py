@@ -42,7 +42,9 @@ def wanting(turn: Turn) -> Turn:
     if any(tool.forced for tool in turn.hosted):
         wanted = [tool for tool in wanted if tool.forced]
     most = turn.extras.get("max_tool_calls")
-    chosen = tuple(replace(tool, forced=True) for tool in wanted[: max(most, 0) if isinstance(most, int) else None])
+    chosen = tuple(
+        replace(tool, forced=True) for tool in wanted[: max(most, 0) if isinstance(most, int) else None]
+    )
     return replace(turn, hosted=chosen, search=any(tool.kind == "web_search" for tool in chosen))
 
 
