@@ -163,6 +163,7 @@ CASES = [
         step({"t": 3, "a": 1, "b": 2, "cache": 4}),
         ["/body/t"],
     ),
+    Case("has_members", {"at": "/body", "members": ["a", "b"]}, step({"a": 1, "b": None}), step({"a": 1}), ["/body/b"]),
     Case("at_most", {"at": "/body/*", "limit": 5}, step([5, 4]), step([5, 6]), ["/body/1"]),
     Case("at_least", {"at": "/body/*", "limit": 5}, step([5, 6]), step([5, 4]), ["/body/1"]),
     Case("at_least", {"at": "/body/*", "limit": 5}, step([5, 6]), step([5, None]), ["/body/1"]),
