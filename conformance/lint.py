@@ -129,8 +129,9 @@ def problems(specs: Specs) -> Iterator[str]:
     claims = set(read(SPECS / "schema" / "card.yaml")["$defs"]["Card"]["properties"]["claims"]["properties"])
     operations = [each for each in specs.contracts.values() if not each.abstract]
     sound = not shapes
+    right: set[int] = set()
     for contract in operations:
-        broken = list(_compiles(contract, library, sound=not shapes))
+        broken = list(_compiles(contract, library, right, sound=not shapes))
         sound = sound and not broken
         yield from broken
         yield from _contract(specs, contract, claims)
@@ -343,8 +344,11 @@ def _by_model(specs: Specs, contract: Contract) -> Iterator[str]:
                 yield _in(contract, where, f"by_model {name}: no rule {rule!r}")
 
 
-def _compiles(contract: Contract, library: Library, sound: bool) -> Iterator[str]:
-    """What is wrong with schemas and order; `sound` says that the shared shapes are right."""
+def _compiles(contract: Contract, library: Library, right: set[int], sound: bool) -> Iterator[str]:
+    """What is wrong with schemas and order; `sound` says that the shared shapes are right.
+
+    `right` holds the ids of the schemas that were found so in another contract that has them too; more are added.
+    """
     for section, member in (
         ("request", "body"),
         ("request", "headers"),
@@ -365,11 +369,13 @@ def _compiles(contract: Contract, library: Library, sound: bool) -> Iterator[str
         elif member == "forbidden":
             pieces = {f"{at}/{name}/body": each["body"] for name, each in (said or {}).items()}
         for where, schema in pieces.items():
-            if schema is not None:
-                for place, text in (
-                    _schema(schema, where, library) if sound else _nowhere(schema, where, library)
-                ):
-                    yield _in(contract, place, text)
+            if schema is None or id(schema) in right:
+                continue
+            wrong = list(_schema(schema, where, library) if sound else _nowhere(schema, where, library))
+            for place, text in wrong:
+                yield _in(contract, place, text)
+            if not wrong:
+                right.add(id(schema))
     said_order = contract.response.get("order")
     if said_order is None:
         return

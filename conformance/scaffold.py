@@ -26,9 +26,10 @@ def scaffold(
     apis: Sequence[str],
 ) -> list[Path]:
     """Writes the folder; returns its files. Raises UsageError, before anything is written."""
-    provider = specs.providers.get(like)
-    if provider is None:
-        raise UsageError(f"--like: expected one of {', '.join(specs.providers)}, got {like!r}")
+    able = [each for each in specs.providers if _able(specs, each)]
+    if like not in able:
+        raise UsageError(f"--like: expected one of {', '.join(able)}, got {like!r}")
+    provider = specs.providers[like]
     if not _NAME.fullmatch(name):
         raise UsageError(f"NAME: expected lower-case letters, digits and single hyphens, got {name!r}")
     if name in specs.providers:
@@ -45,7 +46,7 @@ def scaffold(
         Path("providers") / f"{_file(name)}.yaml": _provider(provider, name, base_url, model, key),
         Path("cards") / f"{_file(model)}.yaml": _card(provider, name, model, chosen),
     }
-    for contract in chosen:
+    for contract in [*chosen, *_asked_by(specs, chosen)]:
         own = contract.id.partition("/")[2]
         texts[Path("contracts") / _file(name) / f"{_file(own)}.yaml"] = _contract(contract, name, own)
     for path, text in texts.items():
@@ -54,14 +55,32 @@ def scaffold(
     return [folder / path for path in texts]
 
 
+def _able(specs: Specs, provider: str) -> list[Contract]:
+    """The provider's contracts by which text is generated."""
+    return [each for each in specs.of(provider) if each.dialect is not None and each.offer is not None]
+
+
 def _chosen(specs: Specs, provider: Provider, apis: Sequence[str]) -> list[Contract]:
     """The contracts of the wanted APIs, as cards call them."""
-    able = [each for each in specs.of(provider.id) if each.dialect is not None and each.offer is not None]
+    able = _able(specs, provider.id)
     known = sorted({str(each.offer) for each in able})
     for name in apis:
         if name not in known:
             raise UsageError(f"--offers: expected some of {', '.join(known)}, got {name!r}")
     return [each for each in able if not apis or each.offer in apis]
+
+
+def _asked_by(specs: Specs, chosen: Sequence[Contract]) -> list[Contract]:
+    """The contracts beside the chosen ones that probes of theirs ask in a step, and so on."""
+    found = {each.id: each for each in chosen}
+    for contract in (known := list(chosen)):
+        for probe in contract.probes.values():
+            for step in probe["steps"].values():
+                name = step.get("contract", contract.id)
+                if name not in found:
+                    found[name] = specs.contracts[name]
+                    known.append(found[name])
+    return known[len(chosen) :]
 
 
 def _provider(provider: Provider, name: str, base_url: str, model: str, key: str) -> str:
@@ -74,6 +93,7 @@ def _provider(provider: Provider, name: str, base_url: str, model: str, key: str
         "base_url": f"base_url: {_quoted(base_url)}\n",
         "prefix": f"prefix: /{name}\n",
         "model": f"model: {_quoted(model)}\n",
+        "unnamed_model": f"unnamed_model: {_quoted(model)}\n",
         # The mock tells providers by Host: a loopback address is that of all of them.
         "hosts": "hosts: []\n"
         if host in ("127.0.0.1", "localhost", "::1")
@@ -101,7 +121,7 @@ def _provider(provider: Provider, name: str, base_url: str, model: str, key: str
 
 
 def _contract(contract: Contract, name: str, own: str) -> str:
-    """A contract that says only what differs: at first, nothing."""
+    """A contract that says only what differs: at first, which models are sold."""
     lines = [
         f"contract: {name}/{own}",
         f"extends: {contract.id}",
@@ -112,12 +132,29 @@ def _contract(contract: Contract, name: str, own: str) -> str:
         "",
         "# Below comes what differs, member by member; null takes away what is inherited:",
         f"#   conformance show {contract.id}",
-        "# shows all that is inherited, each line with its origin. For instance:",
-        "#",
-        "# rules:",
-        "#   a-rule-that-it-does-not-promise: null",
+        "# shows all that is inherited, each line with its origin.",
     ]
+    rules = _of_its_models(contract)
+    if rules:
+        lines += ["rules:", "  # It asks a model by a name that only the other provider knows."]
+        lines += [f"  {rule}: null" for rule in rules]
+    else:
+        lines += ["# For instance:", "#", "# rules:", "#   a-rule-that-it-does-not-promise: null"]
     return "\n".join(lines) + "\n"
+
+
+def _of_its_models(contract: Contract) -> list[str]:
+    """The rules that look at what a certain model of the provider answers."""
+    return [
+        rule.id
+        for rule in contract.rules.values()
+        if rule.probe is not None
+        and not rule.implied
+        and any(
+            step.get("expect", "answered") == "answered" and "{model}" not in (step.get("model") or "{model}")
+            for step in contract.probes[rule.probe]["steps"].values()
+        )
+    ]
 
 
 def _card(provider: Provider, name: str, model: str, contracts: Sequence[Contract]) -> str:

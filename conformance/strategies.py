@@ -8,7 +8,8 @@ For the tests of your own client or gateway:
     @given(requests("bedrock-runtime/converse"))
     def test_my_gateway_passes_it_on(body): ...
 
-What is drawn fits the contract's shape of a request, and no other contract at the same path.
+What is drawn fits the contract's shape of a request, is nothing that the contract forbids beside it, and fits no other
+contract at the same path.
 """
 
 from __future__ import annotations
@@ -64,15 +65,22 @@ def requests(
     def named(body: Any) -> Any:
         return change(body, where["body"], name)[0] if "body" in where and name is not None else body
 
+    def allowed(body: Any) -> Any:
+        for _, at, refused in found.forbidden:
+            if refused.fits(body):
+                body = change(body, at, remove=True)[0]
+        return body
+
     def fits(body: Any) -> bool:
         return (
             isinstance(body, dict)
+            and not any(refused.fits(body) for _, _, refused in found.forbidden)
             and not shape.mismatches(body)
             and (found.when is None or not found.when.mismatches(body))
             and all(each.when.mismatches(body) for each in rivals if each.when is not None)
         )
 
-    return values(schema, found.definition).map(named).filter(fits)
+    return values(schema, found.definition).map(named).map(allowed).filter(fits)
 
 
 @cache

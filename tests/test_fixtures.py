@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -309,14 +311,25 @@ class TestWatch:
 
 @pytest.fixture(scope="module")
 def imported(mock_servers: Any) -> None:
-    """What a run inside imports first is forgotten after it, and cryptography cannot be imported twice."""
+    """What a run inside imports first is forgotten after it, and neither cryptography nor yaml can be imported twice."""
+    import conformance.strict  # noqa: F401
+
     with mock_servers.provider("outside").openai_client() as client:
         client.models.list()
 
 
+@pytest.fixture(scope="module")
+def kept_outside() -> str:
+    """Where the specs are kept: pytester has a home of its own, in which each run would read them anew."""
+    return os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+
+
 @pytest.fixture
-def inner(imported: None, pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
+def inner(
+    imported: None, kept_outside: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., pytest.RunResult]:
     """Runs a test file in this process, in a project of its own; nothing of it may warn."""
+    monkeypatch.setenv("XDG_CACHE_HOME", kept_outside)
 
     def run(text: str, *options: str) -> pytest.RunResult:
         pytester.makepyfile(ASK + textwrap.dedent(text))

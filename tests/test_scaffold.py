@@ -11,7 +11,8 @@ from conformance.cli import main
 from conformance.contract import load
 from conformance.mutants import run_mutants
 
-LIKE = ("openai-compatible", "openai", "mistral", "bedrock-mantle", "bedrock-runtime", "puter")
+# The one that is missing sells no model: it lists them.
+LIKE = sorted(name for name in load().providers if name != "bedrock")
 
 
 def new(folder: Path, *words: str, name: str = "my-vllm") -> int:
@@ -19,23 +20,37 @@ def new(folder: Path, *words: str, name: str = "my-vllm") -> int:
     return main(["new", "provider", name, *where, *words])
 
 
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A folder for each provider to begin as, each with another name; all are loaded at once."""
+    folders = {like: tmp_path_factory.mktemp("like") / like for like in LIKE}
+    for like, folder in folders.items():
+        model = "mistral.mine-1" if like == "bedrock-runtime" else "Qwen/Qwen3-8B"
+        assert new(folder, "--like", like, "--model", model, name=f"my-{like}") == 0
+    return folders
+
+
+def test_the_folders_are_clean(begun: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lint", *map(str, begun.values())]) == 0, capsys.readouterr().out
+
+
 @pytest.mark.parametrize("like", LIKE)
-def test_the_folder_is_clean_and_the_mock_serves_it(
-    tmp_path: Path, like: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = tmp_path / "mine"
-    model = "mistral.mine-1" if like == "bedrock-runtime" else "Qwen/Qwen3-8B"
-    assert new(folder, "--like", like, "--model", model) == 0
-    assert main(["lint", str(folder)]) == 0
-    capsys.readouterr()
-    assert main(["run", "--specs", str(folder), "--api", "my-vllm/*"]) == 0, capsys.readouterr().out
+def test_the_mock_serves_it_and_its_rules_bite(begun: dict[str, Path], like: str) -> None:
+    outcome = run_mutants(load([begun[like]]), [f"my-{like}/*"])
+    assert [finding.text() for finding in outcome.clean_failures] == []
+    assert [each.rule.name for each in outcome.survivors] == []
+    assert outcome.sound
+
+
+def test_a_run_of_it_is_conformant(begun: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    folder = begun["openai-compatible"]
+    assert main(["run", "--specs", str(folder), "--api", "my-openai-compatible/*"]) == 0
     assert "conformant" in capsys.readouterr().out
 
 
-def test_its_rules_bite(tmp_path: Path) -> None:
-    new(tmp_path / "mine", "--offers", "chat-completions")
-    outcome = run_mutants(load([tmp_path / "mine"]), ["my-vllm/chat-completions"])
-    assert outcome.sound
+def test_what_its_probes_ask_beside_it_is_there_too(tmp_path: Path) -> None:
+    new(tmp_path / "mine", "--like", "openai", "--offers", "responses")
+    assert "my-vllm/conversations-create" in load([tmp_path / "mine"]).contracts
 
 
 def test_it_says_where_the_provider_is_and_what_holds_its_key(tmp_path: Path) -> None:
@@ -61,6 +76,7 @@ def test_a_host_of_its_own_is_known_by_name(tmp_path: Path) -> None:
     ("words", "says"),
     [
         (["--like", "nobody"], "--like: expected one of"),
+        (["--like", "bedrock"], "--like: expected one of"),
         (["--base-url", "localhost:8000"], "--base-url: expected http(s)://"),
         (["--offers", "smells"], "--offers: expected some of chat-completions"),
     ],
