@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conformance.cli import main
-from conformance.contract import load
+from conformance.contract import Specs, load
 from conformance.mutants import run_mutants
 
 # The one that is missing sells no model: it lists them.
@@ -30,13 +30,18 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return folders
 
 
+@pytest.fixture(scope="module")
+def specs(begun: dict[str, Path]) -> Specs:
+    return load(begun.values())
+
+
 def test_the_folders_are_clean(begun: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lint", *map(str, begun.values())]) == 0, capsys.readouterr().out
 
 
 @pytest.mark.parametrize("like", LIKE)
-def test_the_mock_serves_it_and_its_rules_bite(begun: dict[str, Path], like: str) -> None:
-    outcome = run_mutants(load([begun[like]]), [f"my-{like}/*"])
+def test_the_mock_serves_it_and_its_rules_bite(specs: Specs, like: str) -> None:
+    outcome = run_mutants(specs, [f"my-{like}/*"])
     assert [finding.text() for finding in outcome.clean_failures] == []
     assert [each.rule.name for each in outcome.survivors] == []
     assert outcome.sound
