@@ -569,7 +569,7 @@ class _Answering(Asking):
                 body = {**body, **others}
         headers = self._headers(said.get("content_type"), {})
         if self._contract.streams:
-            events = tuple(named(self._contract, None, data) for data in body)
+            events = tuple(named(self._contract, None, data) for data in body or ())
             yield from self._send(Response(said["status"], headers, (), events=events))
             return
         yield from self._send(Response(said["status"], headers, (), body=body))

@@ -22,6 +22,8 @@ def create_conversation(asked: Asked) -> Body:
     name = make_id(said["ids"]["conversation"], asked.ids)
     values = {"id": name, "now": int(asked.now), "metadata": asked.body.get("metadata") or {}}
     made = fill(said["answer"], values)
+    # With a seed the same request makes the same id again: what was said under it before is another conversation's.
+    yield from _forget(asked, name)
     yield Store(asked.space, CONVERSATION, asked.key(name), made)
     items = keeping.listed(asked.body.get("items") or (), said["ids"], asked.ids)
     yield from keeping.append(items, name, asked.space, asked.principal)
@@ -48,11 +50,15 @@ def delete_conversation(asked: Asked) -> Body:
     found = yield from _conversation(asked)
     if isinstance(found, Denied):
         return found
-    yield Store(asked.space, CONVERSATION, asked.key(found["id"]), None)
-    yield Store(asked.space, SAID, asked.key(found["id"]), None)
-    for key, _ in (yield Browse(asked.space, CONVERSED, conversed(asked.principal, found["id"]))):
-        yield Store(asked.space, CONVERSED, key, None)
+    yield from _forget(asked, found["id"])
     return fill(asked.contract.response["answer"], {"id": found["id"]})
+
+
+def _forget(asked: Asked, name: str) -> Generator[Any, Any, None]:
+    yield Store(asked.space, CONVERSATION, asked.key(name), None)
+    yield Store(asked.space, SAID, asked.key(name), None)
+    for key, _ in (yield Browse(asked.space, CONVERSED, conversed(asked.principal, name))):
+        yield Store(asked.space, CONVERSED, key, None)
 
 
 def add_items(asked: Asked) -> Body:

@@ -170,7 +170,9 @@ def _listed(item: Any, forms: Mapping[str, Any], ids: Ids) -> Any:
     head = {"id": item.get("id") or make_id(form, ids), "type": kind}
     if kind != "message":
         unsaid = {name: value for name, value in form.get("unsaid", {}).items() if item.get(name) is None}
-        return {**item, **unsaid, **head}
+        # No content is content that is not there: only a request may say it with a null.
+        said = {name: value for name, value in item.items() if name != "content" or value is not None}
+        return {**said, **unsaid, **head}
     content = item["content"]
     if isinstance(content, str):
         if item["role"] == "assistant":

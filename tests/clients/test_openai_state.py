@@ -343,6 +343,36 @@ class TestConversations:
         assert kinds == ["message", "function_call", "function_call_output", "message"]
 
 
+def test_with_a_seed_a_conversation_that_gets_an_old_id_begins_empty() -> None:
+    from mockserver.embedded import start
+
+    mock = start(seed=7)
+    try:
+        with OpenAI(base_url=f"{mock.http}/openai-com/v1", api_key="any") as client:
+            found = []
+            for _ in range(2):
+                conversation = client.conversations.create()
+                say(client, AMBER, conversation=conversation.id)
+                found.append((conversation.id, len(list(client.conversations.items.list(conversation.id)))))
+    finally:
+        mock.stop()
+    assert found[0] == found[1]
+    assert found[0][1] == 2
+
+
+def test_a_trace_that_was_sent_without_content_is_listed_without(client: OpenAI) -> None:
+    name = client.conversations.create().id
+    trace: Any = {"type": "reasoning", "id": "rs_1", "summary": [], "content": None}
+    [item] = client.conversations.items.create(name, items=[trace]).data
+    assert "content" not in item.to_dict()
+
+
+def test_what_is_asked_of_the_moderation_is_not_what_an_answer_tells_of_it(client: OpenAI) -> None:
+    made = say(client, AMBER, moderation={"model": "omni-moderation-latest"})
+    assert made.to_dict()["moderation"] is None
+    assert made.output_text == "amber kettle 42"
+
+
 def complete(client: OpenAI, text: str, **named: Any) -> Any:
     return client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": text}], **named)
 
