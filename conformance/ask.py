@@ -19,14 +19,14 @@ TIMEOUT_CONNECT, TIMEOUT_READ = 10.0, 120.0
 
 
 class Asker:
-    """Asks one target over kept connections; a silence longer than `patience` seconds ends an answer."""
+    """Asks one target over kept connections; a silence longer than `patience` seconds (TIMEOUT_READ) ends an answer."""
 
-    def __init__(self, target: Target, patience: float = TIMEOUT_READ) -> None:
+    def __init__(self, target: Target, patience: float | None = None) -> None:
         import urllib3
 
         self._urllib3 = urllib3
         self._target = target
-        timeout = urllib3.Timeout(connect=TIMEOUT_CONNECT, read=patience)
+        timeout = urllib3.Timeout(connect=TIMEOUT_CONNECT, read=patience or TIMEOUT_READ)
         pools: dict[str, Any] = {"retries": False, "timeout": timeout}
         if target.ca and target.endpoint.startswith("https"):
             pools["ca_certs"] = target.ca
