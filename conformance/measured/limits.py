@@ -22,7 +22,7 @@ from conformance.contract import Contract, Failure, Specs
 from conformance.judge import outage
 from conformance.measured.prices import CURRENCY, price_of
 from conformance.probes.amount import dollars
-from conformance.probes.probing import CannotAsk
+from conformance.probes.probing import CannotAsk, Exactly
 from conformance.rules import Step, leaves
 from conformance.run import Run
 from conformance.runs.receipt import OverBudget, receipt, table
@@ -432,7 +432,7 @@ class _Caps(_Asking):
 
     def _taken(self, cap: int, counts: bool = True) -> bool:
         search = self.search
-        turn = {**self.said["turn"], "max_tokens": cap}
+        turn = {**self.said["turn"], "max_tokens": Exactly(cap)}
         _, answered = self.ask(turn, f"cap {cap:,}", (64, min(max(cap, 0), search.declared)))
         if not counts:
             return answered

@@ -71,10 +71,14 @@ def turn(said: Mapping[str, Any], target: Target, earlier: Mapping[str, Step], s
     )
 
 
+class Exactly(int):
+    """A cap that is asked as it is, also above what the card claims: a search for the cap asks so."""
+
+
 def _cap(said: Any, target: Target) -> int | None:
     """The cap; a plain number means that so much is enough, and no model is asked for more than its card claims."""
     number = _number(said, target)
-    if number is None or not isinstance(said, int) or target.card is None:
+    if number is None or type(said) is not int or target.card is None:
         return number
     claimed = target.card.value("max_output", target.reality)
     return min(number, int(claimed)) if isinstance(claimed, int | float) else number
