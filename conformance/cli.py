@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conformance.options import takes_apis, takes_specs
 from conformance.runs import archive
 from conformance.words import words_table
 
@@ -217,12 +218,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--model", metavar="ID", help="the model to ask (default: the seed model)")
     run.add_argument("--region", metavar="REGION", help="the region to ask")
     _credentials(run)
-    run.add_argument(
-        "--api", metavar="GLOB", action="append", help="only contracts whose name or API matches; repeatable"
-    )
-    run.add_argument(
-        "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"
-    )
+    takes_apis(run)
+    takes_specs(run)
     run.add_argument(
         "--reality", choices=["documented", "observed"], help="which reality the embedded mock shows"
     )
@@ -286,9 +283,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_date,
         help="when it was recorded (2026-08-19), where it does not say itself",
     )
-    judge.add_argument(
-        "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"
-    )
+    takes_specs(judge)
     judge.add_argument("--report-dir", metavar="DIR", help="write the report there, as `run` does")
     judge.set_defaults(command=_judge)
 
@@ -346,9 +341,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="the finding of that rule in this run: its exchanges, and lines to ask them again",
     )
-    show.add_argument(
-        "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"
-    )
+    takes_specs(show)
     show.set_defaults(command=_show)
 
     new = commands.add_parser(
@@ -403,9 +396,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "-o", "--output", metavar="FILE", help="where to (default: standard output); YAML if it is called so"
     )
-    export.add_argument(
-        "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"
-    )
+    takes_specs(export)
     export.set_defaults(command=_export)
 
     mutants = commands.add_parser(
@@ -415,12 +406,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog=MUTANTS_ENDS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    mutants.add_argument(
-        "--api", metavar="GLOB", action="append", help="only contracts whose name or API matches; repeatable"
-    )
-    mutants.add_argument(
-        "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"
-    )
+    takes_apis(mutants)
+    takes_specs(mutants)
     mutants.add_argument(
         "--broken",
         nargs="*",
@@ -440,12 +427,8 @@ def _whom(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", metavar="ID", help="the model to ask (default: the seed model)")
     command.add_argument("--region", metavar="REGION", help="the region to ask")
     _credentials(command)
-    command.add_argument(
-        "--api", metavar="GLOB", action="append", help="only contracts whose name or API matches; repeatable"
-    )
-    command.add_argument(
-        "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"
-    )
+    takes_apis(command)
+    takes_specs(command)
     command.add_argument("--reality", choices=["documented", "observed"], help="which reality a mock shows")
 
 

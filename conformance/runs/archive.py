@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from conformance.options import takes_specs
+
 FORMATS = ("json", "html", "markdown", "junit", "ctrf", "badge", "shields")
 RUN = "report.json, or the folder that --report-dir named"
 
@@ -73,9 +75,7 @@ def add(commands: Any) -> None:
         commands, "freeze", "keep today's rules under a name, for --rules", FREEZE_ENDS, _freeze
     )
     freeze.add_argument("name", metavar="NAME", help="such as 2026.1")
-    freeze.add_argument(
-        "--specs", metavar="DIR", action="append", default=[], help="a folder of YAML of your own; repeatable"
-    )
+    takes_specs(freeze)
 
 
 def _command(
