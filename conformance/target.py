@@ -11,9 +11,9 @@ from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
+from conformance.added import read_headers, with_variables
 from conformance.contract import Card, Provider, Specs, fill
 from conformance.exchange import Headers, Request
-from conformance.measured.added import read_headers, with_variables
 from conformance.signing import Signer
 
 EMBEDDED = "mock"

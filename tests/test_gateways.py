@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from conformance.added import read_headers, with_variables
 from conformance.contract import load
 from conformance.exchange import Request
-from conformance.measured.added import read_headers, with_variables
 from conformance.target import UsageError, targets
 from mockserver.embedded import start
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
+from conformance.added import has_variables, with_variables
 from conformance.breakage import with_headers
 from conformance.contract import Contract, fill, merge
 from conformance.dialects import dialect
 from conformance.exchange import Request
 from conformance.framing import dump
-from conformance.measured.added import has_variables, with_variables
 from conformance.rules import Step
 from conformance.select import change, select, turned
 from conformance.target import Target
