@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from conformance.contract import fill
+from conformance.dialects.responses import items
 from conformance.exchange import Request
 from conformance.framing import dump
 from conformance.wire.sse import Decoder
@@ -92,7 +93,7 @@ class Talk:
         before, frames = _Before(previous, self._last), _Frames()
         yield from _translated(self._answerer({**body, "stream": True}, now), frames, before)
         if frames.final is not None:
-            context = History(before.context, _input(body))
+            context = History(before.context, items(body))
             self._last = frames.final["id"], {"input": context, "response": frames.final}
         elif self._last is not None and previous == self._last[0]:
             self._last = None
@@ -191,10 +192,3 @@ def _translated(answer: Answer, frames: _Frames, before: _Before) -> Generator[E
                 yield from frames.of(effect)
         except BaseException as error:
             thrown = error
-
-
-def _input(body: Mapping[str, Any]) -> list[Any]:
-    said = body.get("input")
-    if isinstance(said, str):
-        return [{"role": "user", "content": said}]
-    return said if isinstance(said, list) else []

@@ -547,8 +547,7 @@ def test_every_tool_choice_is_read(choice: Any, read: ToolChoice | None, offered
 def test_a_chained_request_continues_from_input_and_output() -> None:
     body = {"input": "What is my name?", "instructions": "Be brief."}
     answer = responses.render(body, [Reply((Text("Ada."),), "stop")], context(), MANTLE)
-    earlier = responses.items(body, answer)
-    chained = {"input": [*earlier, *responses.items({"input": "Sure?"}, None)]}
+    chained = {"input": [*responses.items(body), *answer["output"], *responses.items({"input": "Sure?"})]}
     assert [(message.role, message.text) for message in responses.read(chained, MANTLE).messages] == [
         ("user", "What is my name?"),
         ("assistant", "Ada."),
@@ -621,7 +620,7 @@ def test_nothing_that_is_json_makes_a_reader_raise(shapes: list[dict[str, Any]],
         responses.read(body, MANTLE)
         responses.parse(body, MANTLE)
         responses.render(body, [Reply((Text("Hi"),), "stop")], context(), MANTLE)
-        responses.items(body, other)
+        responses.items(body)
     responses.parse(other, MANTLE)
     responses.fold([*(Event(None, body) for body in shapes), Event(None, other)], MANTLE)
 

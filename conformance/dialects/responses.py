@@ -3,7 +3,8 @@
 What differs between them stands in the contract's profile:
 
     ids            response, call, and one for each type of item: how an id is made; calls whose alphabet
-                   is `counted` are numbered from 0 in every answer
+                   is `counted` are numbered from 0 in every answer; `file` and `container` for what
+                   hosted tools name
     object         the word in `object`
     seconds        integer or number: how times are written
     members        every member of the response object, with what it says when the request says nothing;
@@ -179,7 +180,7 @@ def read(body: JSON, profile: Profile) -> Turn:
         choice, hosted = None, (replace(hosted[0], forced=True), *hosted[1:])
     first = [Message("system", (Text(instructions),))] if instructions else []
     return Turn(
-        messages=(*first, *_read_items(_input(body), profile)),
+        messages=(*first, *_read_items(items(body), profile)),
         model=word(body.get("model")),
         tools=tools,
         tool_choice=choice,
@@ -232,21 +233,17 @@ def write(turn: Turn, profile: Profile) -> dict[str, Any]:
     return {name: value for name, value in told.items() if name not in profile["refused"]}
 
 
-def items(body: JSON, answer: Any) -> list[Any]:
-    """The items of the request, then those of its answer: the context of a request chained to it.
+def items(body: JSON) -> Sequence[Any]:
+    """The items that a request says itself, a bare text as the user's message.
 
-    Instructions are not among them; the API does not carry them over.
+    Instructions are not among them; the API does not carry them over to what goes on from it.
     """
-    return [*_input(body), *sequence(mapping(answer).get("output"))]
+    given = body.get("input")
+    return [{"role": "user", "content": given}] if isinstance(given, str) else sequence(given)
 
 
 def _heeded(body: JSON, profile: Profile) -> JSON:
     return {name: value for name, value in mapping(body).items() if name not in profile["ignored"]}
-
-
-def _input(body: JSON) -> Sequence[Any]:
-    given = body.get("input")
-    return [{"role": "user", "content": given}] if isinstance(given, str) else sequence(given)
 
 
 def _alternatives(body: JSON) -> int | None:
@@ -267,7 +264,7 @@ def _hosted(body: JSON, profile: Profile) -> Iterator[HostedTool]:
 
 
 def _approved(body: JSON) -> bool:
-    answers = (item for item in map(mapping, _input(body)) if item.get("type") == "mcp_approval_response")
+    answers = (item for item in map(mapping, items(body)) if item.get("type") == "mcp_approval_response")
     return any(item.get("approve") is True for item in answers)
 
 

@@ -27,6 +27,7 @@ from typing import Any
 from conformance.contract import Contract
 from conformance.dialects import Ids
 from conformance.dialects.chat import make_id
+from conformance.dialects.responses import items
 from conformance.exchange import Event, Response
 from mockserver.effects import Browse, Fetch, Store
 from mockserver.history import History, begun
@@ -89,11 +90,11 @@ def given(body: Any, space: str, owner: str) -> Generator[Any, Any, Given | Deni
         history = [item for _, item in (yield Browse(space, CONVERSED, conversed(owner, conversation)))]
         before, since = begun(history, (yield Fetch(space, SAID, f"{owner}:{conversation}")))
     own: list[Any] = []
-    for item in _input(body):
+    for item in items(body):
         if isinstance(item, Mapping) and item.get("type") == "item_reference":
             item = yield Fetch(space, ITEM, f"{owner}:{item['id']}")
             if item is None:
-                return Denied("unknown-item", {"got": _input(body)[len(own)]["id"], "member": "input"})
+                return Denied("unknown-item", {"got": items(body)[len(own)]["id"], "member": "input"})
         own.append(item)
     return Given(history, own, conversation, before, since)
 
@@ -101,19 +102,12 @@ def given(body: Any, space: str, owner: str) -> Generator[Any, Any, Given | Deni
 def context(found: Given | None, body: Any) -> list[Any]:
     """All that a request is answered from: what it goes on from, then its own input."""
     if found is None:
-        return [*_input(body)] if isinstance(body, Mapping) else []
+        return [*items(body)] if isinstance(body, Mapping) else []
     return [*found.history, *found.own]
 
 
 def _named(conversation: Any) -> Any:
     return conversation.get("id") if isinstance(conversation, Mapping) else conversation
-
-
-def _input(body: Mapping[str, Any]) -> Sequence[Any]:
-    said = body.get("input")
-    if isinstance(said, str):
-        return [{"role": "user", "content": said}]
-    return said if isinstance(said, list) else []
 
 
 def conversed(owner: str, conversation: str, item: str = "") -> str:
@@ -194,7 +188,7 @@ def keep(
     """Keeps a response of the Responses API; gives it as it goes out, which one in the background does unfinished."""
     rule = contract.response["remember"]
     if found is None:
-        found = Given((), _input(body), None)
+        found = Given((), items(body), None)
     response = _in_conversation(response, found.conversation)
     final = _made(response)
     if final is None:
