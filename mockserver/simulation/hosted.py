@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from conformance.dialects import Ids
+from conformance.dialects.chat import make_id
 from conformance.probes.picture import draw
 from conformance.values import HostedCall, HostedTool, Reply, Text, Turn
 
@@ -25,7 +26,6 @@ WANTED = {
     "mcp": r"\b(?:mcp|server|tools?|connector)\b",
 }
 """Words in a prompt for which a tool of that kind is used, when nobody forces or forbids it."""
-HEX = "0123456789abcdef"
 LISTED = "search"
 """The tool that a server of MCP has here, where the request allows none by name."""
 
@@ -48,15 +48,15 @@ def wanting(turn: Turn) -> Turn:
     return replace(turn, hosted=chosen, search=any(tool.kind == "web_search" for tool in chosen))
 
 
-def ran(turn: Turn, reply: Reply, ids: Ids) -> Reply:
-    """The reply with what the hosted tools of a `wanting` turn did for it.
+def ran(turn: Turn, reply: Reply, forms: Mapping[str, Any], ids: Ids) -> Reply:
+    """The reply with what the hosted tools of a `wanting` turn did for it; `forms` say how a `file` and a `container` are named.
 
     A call of a server that wants to be asked for its approval is all that comes: there is no answer without it.
     """
     if reply.tool_calls:
         # What the application has to do comes first.
         return reply
-    calls = tuple(call for tool in turn.hosted for call in _calls(tool, _prompt(turn), reply, ids))
+    calls = tuple(call for tool in turn.hosted for call in _calls(tool, _prompt(turn), reply, forms, ids))
     if any(call.item == "mcp_approval_request" for call in calls):
         reply = replace(
             reply, parts=tuple(part for part in reply.parts if not isinstance(part, Text)), finish="stop"
@@ -68,19 +68,21 @@ def _prompt(turn: Turn) -> str:
     return next((gist(each.text) for each in reversed(turn.messages) if each.role == "user"), "")
 
 
-def _calls(tool: HostedTool, prompt: str, reply: Reply, ids: Ids) -> Iterator[HostedCall]:
+def _calls(
+    tool: HostedTool, prompt: str, reply: Reply, forms: Mapping[str, Any], ids: Ids
+) -> Iterator[HostedCall]:
     match tool.kind:
         case "web_search":
             sources = [{"type": "url", "url": each.url} for each in reply.citations]
             action = {"type": "search", "query": prompt, "queries": [prompt], "sources": sources}
             yield HostedCall("web_search_call", {"action": action})
         case "file_search":
-            found = {"file_id": f"file-{ids.token(22, HEX)}", "filename": "notes.txt", "score": 0.87}
+            found = {"file_id": make_id(forms["file"], ids), "filename": "notes.txt", "score": 0.87}
             result = {**found, "attributes": {}, "text": f"Notes on: {prompt}"}
             yield HostedCall("file_search_call", {"queries": [prompt], "results": [result]})
         case "code_interpreter":
             container = tool.said.get("container")
-            named = container if isinstance(container, str) else f"cntr_{ids.token(48, HEX)}"
+            named = container if isinstance(container, str) else make_id(forms["container"], ids)
             code = f"print({json.dumps(reply.text)})"
             logs = [{"type": "logs", "logs": f"{reply.text}\n"}]
             said = {"code": code, "container_id": named, "outputs": logs}
