@@ -56,8 +56,7 @@ from mockserver.mock import Mock, check_broken
 from mockserver.origins import leave, readable
 from mockserver.route import Route, choose, closest, route
 from mockserver.script import Step
-from mockserver.services import keeping
-from mockserver.simulation import hosted, tokens
+from mockserver.simulation import tokens
 from mockserver.simulation.likelihood import likely
 
 BREAK, CONTRACT, REFUSED, SAYS, REALITY, ERROR = (
@@ -396,6 +395,8 @@ class _Answering(Asking):
 
         turn = broken_turn(self._read_turn(), self.operations)
         if turn.hosted:
+            from mockserver.simulation import hosted
+
             turn = hosted.wanting(turn)
         if step is not None and step.reply is not None:
             replies = [step.counted(turn)]
@@ -415,7 +416,8 @@ class _Answering(Asking):
                 seen = without(turn, "image", "audio")
                 replies = list(reply(seen, seed, ability))
             if turn.hosted:
-                replies = [hosted.ran(turn, each, self.ids) for each in replies]
+                forms = self._contract.profile["ids"]
+                replies = [hosted.ran(turn, each, forms, self.ids) for each in replies]
         operations = varied(self.operations, self.request, self.request_id)
         return [broken_reply(each, operations) for each in replies]
 
@@ -480,6 +482,8 @@ class _Answering(Asking):
         rule = self._contract.response.get("remember")
         if rule is None or not isinstance(self.body, dict):
             return response
+        from mockserver.services import keeping
+
         space, owner = self.routed.space, self.principal.name
         if rule["as"] == keeping.RESPONSE:
             asked = self._contract, self.body, self.given
@@ -500,8 +504,12 @@ class _Answering(Asking):
 
     def _finish(self, response: Response) -> Answer:
         """An answer that was begun in the background is made when all of its stream was heard."""
-        kept_as = self._contract.response.get("remember", {}).get("as")
-        if kept_as == keeping.RESPONSE and response.events and self.body.get("background"):
+        rule = self._contract.response.get("remember")
+        if rule is None or not response.events or not self.body.get("background"):
+            return
+        from mockserver.services import keeping
+
+        if rule["as"] == keeping.RESPONSE:
             space, owner = self.routed.space, self.principal.name
             name = response.events[0].data["response"]["id"]
             kept = yield Fetch(space, keeping.RESPONSE, f"{owner}:{name}")
@@ -513,6 +521,7 @@ class _Answering(Asking):
         said = self._contract.response
         values = self._values({})
         if "does" in said:
+            from mockserver.services import keeping
             from mockserver.services.operations import OPERATIONS, Asked, Denied, NoReader
 
             asked = Asked(

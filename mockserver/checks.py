@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conformance.contract import Card, Contract, Provider, fill
 from conformance.dialects import dialect
@@ -32,11 +32,11 @@ from mockserver.metering import amounts, told
 from mockserver.mock import Ids, Mock
 from mockserver.quota import MICROCENTS, Counted, counted, price
 from mockserver.route import Route
-from mockserver.services import keeping
-from mockserver.services.guarding import Guarding
-from mockserver.services.operation import Denied
 from mockserver.simulation import tokens
-from mockserver.simulation.truncation import shortened
+
+if TYPE_CHECKING:
+    from mockserver.services.guarding import Guarding
+    from mockserver.services.keeping import Given
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Asking:
         self.profile: str | None = None
         self.turn: Turn | None = None
         self.history: Sequence[Any] = ()
-        self.given: keeping.Given | None = None
+        self.given: Given | None = None
         """What the request goes on from, where its contract looks for it."""
         self.guarding: Guarding | None = None
         self.entered: list[tuple[str, int]] = []
@@ -384,11 +384,12 @@ class Asking:
         return None
 
     def calls(self) -> Check:
-        """Calls of tools and their results belong together; on Chat Completions they follow each other."""
+        """Calls of tools and their results belong together, and follow each other where the contract says so."""
         from mockserver.pairing import unpaired
 
         yield from ()
-        found = unpaired(self._read_turn().messages, at_once=self._contract.dialect == "chat")
+        at_once = bool(self._contract.request.get("results_at_once"))
+        found = unpaired(self._read_turn().messages, at_once=at_once)
         if found is None:
             return None
         details = {"index": found.index, "got": found.ids[0], "ids": ", ".join(found.ids)}
@@ -430,6 +431,8 @@ class Asking:
             asked = 1 if turn.max_tokens is None or turn.max_tokens > 0 else limit
             self.cap_left = limit - prompt
         if prompt + asked > limit and turn.extras.get("truncation") == "auto":
+            from mockserver.simulation.truncation import shortened
+
             shorter = shortened(turn, limit - asked)
             if shorter is not None:
                 self.turn = shorter
@@ -457,6 +460,9 @@ class Asking:
 
     def state(self) -> Check:
         """Earlier answers and items that this request goes on from."""
+        from mockserver.services import keeping
+        from mockserver.services.operation import Denied
+
         turn = self._read_turn()
         found = yield from keeping.given(self.body, self.routed.space, self.principal.name)
         if isinstance(found, Denied):

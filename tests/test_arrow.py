@@ -68,6 +68,20 @@ def test_the_pure_core_imports_no_io(module: str) -> None:
     assert fresh("-c", IMPORTED_BY, module, *OUTSIDE).split() == []
 
 
+def test_who_answers_loads_what_few_requests_need_when_they_come() -> None:
+    """Stored state, guardrails, hosted tools, the simulated model and the dialects cost a start nothing."""
+    code = "import sys, mockserver.answer; print(*sys.modules)"
+    loaded = fresh("-c", code).split()
+    late = (
+        "mockserver.services",
+        "mockserver.simulation.model",
+        "mockserver.simulation.hosted",
+        "conformance.dialects.",
+    )
+    assert "mockserver.checks" in loaded
+    assert [name for name in loaded if name.startswith(late)] == []
+
+
 @pytest.mark.parametrize("module", ["botocore.auth", "socketserver", "asyncio.events"])
 def test_an_import_of_io_is_seen(module: str) -> None:
     assert "socket" in fresh("-c", IMPORTED_BY, module, *OUTSIDE).split()
