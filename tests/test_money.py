@@ -17,8 +17,8 @@ from conformance import retry
 from conformance.cli import main
 from conformance.measured.plan import plan
 from conformance.measured.prices import bounds, price_of
-from conformance.measured.reached import imagined
 from conformance.probes.amount import dollars, read_dollars, read_retries
+from conformance.reached import imagined
 from conformance.retry import LONGEST, Patience
 from conformance.run import Run
 from conformance.runs.receipt import Ledger, OverBudget, receipt, table

@@ -14,9 +14,9 @@ from conformance.contract import Contract, load
 from conformance.exchange import Chunk, Exchange, Request, Response
 from conformance.framing import dump, encode, named, read
 from conformance.judge import judge_request
-from conformance.measured.reached import imagined
 from conformance.probes.picture import draw
 from conformance.probes.probing import CannotAsk, Unfounded, build, turn
+from conformance.reached import imagined
 from conformance.rules import OF_REFUSALS, Step
 from conformance.run import inapplicable
 from conformance.target import Target, targets

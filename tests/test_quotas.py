@@ -12,7 +12,7 @@ from conformance.contract import load
 from conformance.exchange import Request
 from conformance.measured.limits import Flood
 from conformance.measured.quotas import row, with_floods
-from conformance.measured.reached import imagined
+from conformance.reached import imagined
 from mockserver import rates
 from mockserver.answer import answer
 from mockserver.cli import main as serve

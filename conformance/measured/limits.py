@@ -573,7 +573,7 @@ def places(
 def command(specs: Specs, arguments: Namespace) -> int:
     """`conformance limits`: prints the transcripts, returns the exit code. Raises UsageError."""
     from conformance.measured.quotas import guard_flood, line
-    from conformance.measured.reached import reached
+    from conformance.reached import reached
 
     whom = {
         "endpoint": arguments.endpoint_url,
@@ -628,7 +628,7 @@ def look_everywhere(
     retries: int,
 ) -> list[Search]:
     """Every search of a run, done; `whom` is what `reached` takes. Money is shared with the run through `folder`."""
-    from conformance.measured.reached import reached
+    from conformance.reached import reached
 
     with reached(specs, provider, **whom) as (targets, _):
         run = Run(specs, targets, folder, budget=budget, retries=retries)

@@ -12,11 +12,11 @@ from conformance.equivalence import expand, goes_on
 from conformance.exchange import Exchange
 from conformance.measured.limits import likely, most, places, searches
 from conformance.measured.prices import bounds
-from conformance.measured.reached import imagined
 from conformance.probes.amount import dollars
 from conformance.probes.drawn import draw, varies
 from conformance.probes.examples import planned
 from conformance.probes.probing import CannotAsk
+from conformance.reached import imagined
 from conformance.run import inapplicable
 from conformance.runs.receipt import columns
 from conformance.runs.store import request_key

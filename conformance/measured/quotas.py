@@ -104,7 +104,7 @@ def flood_everywhere(
     budget: float | None,
 ) -> Iterator[Flood]:
     """One flood for each card; the embedded mock has the provider's quotas. Money is shared with the run."""
-    from conformance.measured.reached import reached
+    from conformance.reached import reached
 
     with reached(specs, provider, **whom, hurried=False) as (targets, _):
         run = Run(specs, targets, folder, budget=budget)
