@@ -115,7 +115,7 @@ def refuse_unknown(specs: Specs, limits: Mapping[str, float]) -> None:
     known = {said["id"] for provider in specs.providers.values() for said in provider.said.get("quotas", ())}
     for name, limit in limits.items():
         if name not in known:
-            raise ValueError(f"quota: expected one of {', '.join(sorted(known))}, got {name!r}")
+            raise ValueError(f"expected one of the quotas {', '.join(sorted(known))}, got {name!r}")
         if limit < 0:
             raise ValueError(f"{name}: expected a limit of 0 or more, got {limit!r}")
 

@@ -1072,7 +1072,7 @@ def test_a_quota_in_another_form_is_told(wrong: str) -> None:
 
 
 def test_a_quota_that_nobody_has_is_told_with_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"quota: expected one of .*funds_usd_cents.*, got 'rpm'"):
+    with pytest.raises(ValueError, match=r"expected one of the quotas .*funds_usd_cents.*, got 'rpm'"):
         start(state_dir=tmp_path, limits={"rpm": 1})
     with pytest.raises(ValueError, match="requests_per_minute: expected a limit of 0 or more, got -1"):
         start(state_dir=tmp_path, limits={"requests_per_minute": -1})

@@ -146,7 +146,7 @@ def test_a_wait_is_told_in_seconds_and_milliseconds() -> None:
 def test_a_quota_that_nobody_has_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert serve(["--quota", "nope=1"]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("mockserver: --quota: quota: expected one of ")
+    assert said.startswith("mockserver: --quota: expected one of the quotas ")
     assert "requests_per_minute" in said and "got 'nope'" in said
 
 
