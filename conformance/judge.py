@@ -16,8 +16,8 @@ from conformance.rules import CHECKS, OF_REFUSALS, Seen, Step, Unseen, leaves
 from conformance.select import select
 from conformance.shapes import ABSENT, Mismatch, brief
 
-RATE_LIMITED, SERVER_SIDE = 429, 500
-"""HTTP's own words: too many requests, and the first status of the server's own failures."""
+CLIENT_SIDE, RATE_LIMITED, SERVER_SIDE = 400, 429, 500
+"""HTTP's own words: the first status of refusals, too many requests, the first of the server's own failures."""
 
 _NEEDS_TRUTH: Mapping[str, tuple[str, str]] = {
     "header_matches": ("headers", "the headers"),
@@ -63,6 +63,9 @@ def judge(rule: Rule, seen: Seen) -> Finding:
                 return Finding(rule, "not asked", f"step {step.name}: {blocker}")
             shape = None if rule.check in OF_REFUSALS else _broken_shape(step)
             doubt = doubt or (shape and f"step {step.name}: shape: {shape}")
+        elif rule.scope == "refusal" and _is_good(step):
+            # The rule that wants the refusal is broken; of one that never came nothing is missing.
+            return Finding(rule, "not asked", _not_refused(step) or "")
         else:
             doubt = doubt or _not_refused(step)
     try:
@@ -133,6 +136,11 @@ def _not_refused(step: Step) -> str | None:
     if response.status != status:
         return f"step {step.name}: status: expected {status}, got {response.status}: {brief(response.body)}"
     return None
+
+
+def _is_good(step: Step) -> bool:
+    response = step.exchange.response
+    return response is not None and response.status < CLIENT_SIDE and response.ending != "error"
 
 
 def _not_answered(step: Step) -> str | None:

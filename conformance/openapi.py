@@ -57,7 +57,9 @@ def document(specs: Specs, provider: str | None = None) -> dict[str, Any]:
     Raises UsageError for a provider that specs/ does not have.
     """
     if provider is not None and provider not in specs.providers:
-        raise UsageError(f"--provider: expected one of {', '.join(sorted(specs.providers))}, got {provider!r}")
+        raise UsageError(
+            f"--provider: expected one of {', '.join(sorted(specs.providers))}, got {provider!r}"
+        )
     here = [each for each in specs.providers.values() if provider in (None, each.id) and specs.of(each.id)]
     if not here:
         raise UsageError(f"provider {provider!r} has no operations")

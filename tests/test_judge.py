@@ -491,6 +491,16 @@ def test_what_is_seen_not_to_hold_is_broken_by_any_answer() -> None:
     assert verdict(CONVERSE, rule, answer(CONVERSE), expect={"error": "bad-request"}).word == "broken"
 
 
+def test_how_refusals_look_is_not_asked_of_an_answer_in_the_place_of_one() -> None:
+    rule = replace(ruling(CONVERSE, "present", {"at": "/body/message"}), scope="refusal")
+    finding = verdict(CONVERSE, rule, answer(CONVERSE), expect={"error": "bad-request"})
+    assert finding.word == "not asked"
+    assert "expected 400, got 200" in finding.reason
+    assert verdict(CONVERSE, rule, refusal(CONVERSE, "bad-request"), expect="refused").word == "kept"
+    bare = replace(refusal(CONVERSE, "bad-request"), body={})
+    assert verdict(CONVERSE, rule, bare, expect="refused").word == "broken"
+
+
 # Requests
 
 

@@ -288,3 +288,12 @@ def test_the_implied_rules_stand_in_the_readme() -> None:
     told = re.search(r"Five rules\nnobody has to write: (.*?);", README, re.DOTALL)
     assert told is not None
     assert named(told[1]) == implied
+
+
+def test_a_rule_about_how_refusals_look_stands_beside_one_that_wants_the_refusal() -> None:
+    """Where an answer comes instead, the first is not asked: somebody has to find it wrong."""
+    for contract in OPERATIONS:
+        wanting = {rule.probe for rule in contract.rules.values() if rule.check in OF_REFUSALS}
+        for rule in contract.rules.values():
+            if rule.scope == "refusal" and rule.not_checked is None:
+                assert rule.probe in wanting, f"{contract.id}:{rule.id}"
