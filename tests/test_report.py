@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta, timezone
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -746,6 +747,48 @@ def test_page_opens_without_an_error_and_shows_first_what_needs_attention(
     assert browser.texts(".matrix tfoot a") == ["7~1", "1X1!1", "1?1", "$1", "-", "X1x1", "9X2x1?1!1~1$1"]
     assert browser.errors == []
     assert browser.run("performance.getEntriesByType('resource').length") == 0
+
+
+def test_every_count_of_a_cell_is_in_sight_however_many_there_are_and_however_narrow_the_page(
+    browser: Browser, tmp_path: Path
+) -> None:
+    document = draw()
+    # A rule many times: counts of three digits and every mark in one cell.
+    many = [
+        {**each, "contract": f"{each['contract']}-{n}", "area": "wire"}
+        for each in document["findings"]
+        for n in range(150)
+    ]
+    report.write({**document, "findings": many}, tmp_path)
+    for width in (1280, 390):
+        browser.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
+        )
+        browser.open(tmp_path / "report.html")
+        hidden = browser.run(
+            "[...document.querySelectorAll('.cell')].filter(e => { const b = e.getBoundingClientRect();"
+            " return [...e.querySelectorAll('b, .few')].some(f => { const c = f.getBoundingClientRect();"
+            " return c.left < b.left || c.right > b.right || c.top < b.top || c.bottom > b.bottom }) })"
+            ".map(e => e.getAttribute('aria-label'))"
+        )
+        assert hidden == []
+        names = browser.run(
+            "[...document.querySelectorAll('.matrix thead th')].map(e => { const r = document.createRange();"
+            " r.selectNodeContents(e); const b = r.getBoundingClientRect(); return [b.left, b.right] })"
+        )
+        assert all(one[1] <= other[0] for one, other in pairwise(names))
+    browser.call(
+        "Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False
+    )
+
+
+def test_page_says_where_was_asked(browser: Browser, page: Path, tmp_path: Path) -> None:
+    document = draw()
+    for target in document["targets"]:
+        target["endpoint"] = "http://127.0.0.1:8000"
+    report.write(document, tmp_path)
+    browser.open(tmp_path / "report.html")
+    assert "asked at http://127.0.0.1:8000" in browser.texts(".head p")
 
 
 def test_one_click_on_a_cell_lists_its_rules_and_opens_the_evidence_of_the_worst(

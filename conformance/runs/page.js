@@ -75,6 +75,7 @@
   const counts = tally(run.findings);
   const when = (stamp) => stamp.replace("T", " ").replace("Z", " UTC");
   const began = when(run.started);
+  const asked = [...new Set(run.targets.map((target) => target.endpoint))];
   const tone = { 0: "kept", 1: "broken", 3: "suite-error" }[run.exit_code] || "inconclusive";
   const head = h("header", { class: `head ${tone}` },
     h("p", { class: "over" }, "Provider conformance"),
@@ -82,6 +83,7 @@
     h("p", { class: "counts" }, words.filter((word) => counts[word]).map((word) =>
       h("a", { href: address({ word }), "data-go": "rules" }, mark(word), " ", told(word, counts[word])))),
     h("p", { class: "soft" }, `${began} · ${count(run.requests, "request")} in ${duration(run.seconds)} · conformance ${run.version} · exit code ${run.exit_code}`),
+    asked.length === 1 ? h("p", { class: "soft" }, "asked at ", h("span", { class: "mono" }, asked[0])) : null,
     run.problems.map((text) => h("p", { class: "problem" }, text)),
     run.baseline ? h("p", { class: "soft" }, `compared with the run of ${when(run.baseline.started)}`) : null);
 
