@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from conformance.ask import TIMEOUT_READ
-from conformance.contract import Rule, Specs
+from conformance.contract import Rule
 from conformance.finding import Finding
+from conformance.loading import Specs
 from conformance.mutants import BREAK
 from conformance.run import Run
 from conformance.target import EMBEDDED, Target, UsageError, targets

@@ -20,7 +20,7 @@ from conformance.runs import archive
 from conformance.words import words_table
 
 if TYPE_CHECKING:
-    from conformance.contract import Specs
+    from conformance.loading import Specs
     from conformance.target import Target
 
 USAGE, INCONCLUSIVE, SUITE_ERROR = 2, 4, 3
@@ -163,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not hasattr(arguments, "command"):
         parser.print_help()
         return USAGE
-    from conformance.document import SpecError
+    from conformance.documents.document import SpecError
     from conformance.target import UsageError
 
     try:
@@ -489,7 +489,7 @@ def _money(command: argparse.ArgumentParser) -> None:
 
 def specs_of(folders: Sequence[str]) -> Specs:
     """The shipped specs and those in the folders. Raises UsageError and SpecError."""
-    from conformance.contract import load
+    from conformance.loading import load
     from conformance.target import UsageError
 
     for each in folders:
@@ -640,7 +640,7 @@ def _limits(arguments: argparse.Namespace) -> int:
 
 
 def _lint(arguments: argparse.Namespace) -> int:
-    from conformance.document import SpecError
+    from conformance.documents.document import SpecError
     from conformance.lint import card_problems, problems
 
     alone = [Path(each) for each in arguments.folders if Path(each).is_file()]
@@ -696,7 +696,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _new(arguments: argparse.Namespace) -> int:
-    from conformance.contract import load
+    from conformance.loading import load
     from conformance.scaffold import scaffold
 
     folder = Path(arguments.output or f"{arguments.name}-specs")

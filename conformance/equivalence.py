@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from conformance.contract import Contract, Specs
+from conformance.contract import Contract
+from conformance.loading import Specs
 from conformance.probes.probing import CannotAsk
 from conformance.target import Target
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.ask import Asker
-from conformance.contract import Contract, Specs
+from conformance.contract import Contract
+from conformance.loading import Specs
 from conformance.probes.probing import CannotAsk, build
 from conformance.shapes import brief
 from conformance.target import VERSION, Target, UsageError

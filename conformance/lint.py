@@ -13,19 +13,11 @@ from typing import Any
 
 import yaml
 
-from conformance.contract import (
-    IMPLIED,
-    SPECS,
-    Card,
-    Contract,
-    Library,
-    Provider,
-    Rule,
-    Specs,
-    absolute,
-    files,
-)
-from conformance.document import SpecError, line_of, lines, read
+from conformance.card import cards_of
+from conformance.contract import IMPLIED, Contract, Provider, Rule
+from conformance.documents.document import SpecError, line_of, lines, read
+from conformance.documents.inheritance import SHAPED
+from conformance.documents.library import SPECS, Library, absolute, files
 from conformance.exchange import Request, Response
 from conformance.framing import named
 from conformance.judge import (
@@ -35,6 +27,7 @@ from conformance.judge import (
     shape_mismatches,
     status_mismatches,
 )
+from conformance.loading import Specs
 from conformance.order import order
 from conformance.rules import CHECKS
 from conformance.runs import rulesets
@@ -153,11 +146,7 @@ def card_problems(path: Path, specs: Specs) -> Iterator[str]:
     for found in wrong:
         yield _at(path, found.at, str(found))
     if not wrong:
-        cards = tuple(
-            Card(said["model"], said["name"], said.get("family", ""), seller, path, card)
-            for seller, card in said["cards"].items()
-        )
-        yield from _cards(replace(specs, cards=cards))
+        yield from _cards(replace(specs, cards=tuple(cards_of(path, said))))
 
 
 def _at(path: Path, pointer: str, text: str) -> str:
@@ -349,18 +338,7 @@ def _compiles(contract: Contract, library: Library, right: set[int], sound: bool
 
     `right` holds the ids of the schemas that were found so in another contract that has them too; more are added.
     """
-    for section, member in (
-        ("request", "body"),
-        ("request", "headers"),
-        ("request", "query"),
-        ("request", "when"),
-        ("request", "when_query"),
-        ("request", "forbidden"),
-        ("request", "parameters"),
-        ("response", "body"),
-        ("response", "headers"),
-        ("response", "events"),
-    ):
+    for section, member in SHAPED:
         said = contract.said.get(section, {}).get(member)
         at = f"/{section}/{member}"
         pieces = {at: said}

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
-from conformance.contract import Contract, Rule, Specs
+from conformance.contract import Contract, Rule
 from conformance.finding import Finding
+from conformance.loading import Specs
 from conformance.probes.probing import CannotAsk, Unfounded
 from conformance.run import Run, inapplicable
 from conformance.target import EMBEDDED, Target, UsageError, targets

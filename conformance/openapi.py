@@ -18,7 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance import __version__
-from conformance.contract import Contract, Failure, Provider, Specs
+from conformance.contract import Contract, Failure, Provider
+from conformance.loading import Specs
 from conformance.shapes import DRAFT
 from conformance.target import UsageError
 
@@ -537,7 +538,7 @@ class _Components:
 
     def request(self, contract: Contract) -> Schema:
         """The body's schema, closed where unknown members are refused."""
-        from conformance.contract import close
+        from conformance.documents.closing import close
 
         schema = contract.request["body"]
         if contract.request.get("unknown_members") == "refused":

@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from conformance.contract import Contract, Provider, Specs
+from conformance.contract import Contract, Provider
 from conformance.exchange import Request, header
+from conformance.loading import Specs
 from conformance.recordings import Recording
 
 _SPACE = re.compile(r"^/~[A-Za-z0-9_-]+(?P<rest>/.*|$)")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from conformance.contract import Specs
+from conformance.loading import Specs
 from conformance.target import EMBEDDED, Target, UsageError, targets
 
 

@@ -17,12 +17,13 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from conformance.contract import Contract, Failure, Provider, Rule, Specs, day_of
+from conformance.contract import Contract, Failure, Provider, Rule, day_of
 from conformance.dialects import dialect
 from conformance.exchange import Exchange, Request, Response
 from conformance.finding import EXITS, Finding, Word
 from conformance.framing import read
 from conformance.judge import SERVER_SIDE, judge, shape_mismatches
+from conformance.loading import Specs
 from conformance.placing import Placed, Unplaced, place
 from conformance.recordings import REDACTED, NoRecording, Recording, Unreadable, files, recordings
 from conformance.rules import Seen, Step, leaves

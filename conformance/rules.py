@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from conformance.contract import Card, Contract, Failure, Rule
+from conformance.card import Card
+from conformance.contract import Contract, Failure, Rule
 from conformance.dialects import dialect
 from conformance.exchange import Exchange
 from conformance.select import document, select

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from conformance.ask import TIMEOUT_READ, Asker
-from conformance.contract import Contract, Rule, Specs
+from conformance.contract import Contract, Rule
 from conformance.equivalence import expand, goes_on
 from conformance.exchange import Exchange, Headers, Request
 from conformance.finding import Finding
 from conformance.framing import read
 from conformance.judge import judge, outage
+from conformance.loading import Specs
 from conformance.measured.prices import bound_of, bounds, paid
 from conformance.measured.undeclared import undeclared, witness
 from conformance.probes.probing import CannotAsk, Unfounded, build

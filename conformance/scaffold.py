@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from conformance.contract import Contract, Provider, Specs
+from conformance.contract import Contract, Provider
+from conformance.loading import Specs
 from conformance.target import UsageError
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

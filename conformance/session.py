@@ -23,9 +23,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from conformance.contract import Contract, Specs, load
-from conformance.document import SpecError
+from conformance.contract import Contract
+from conformance.documents.document import SpecError
 from conformance.finding import MEANING, Finding, exit_code
+from conformance.loading import Specs, load
 from conformance.plugin import SHARED
 from conformance.probes.examples import Examples, drawn_section
 from conformance.run import Run

@@ -20,7 +20,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from conformance.contract import Contract, Specs, load
+from conformance.contract import Contract
+from conformance.loading import Specs, load
 from conformance.select import change
 
 __all__ = ["requests", "values"]

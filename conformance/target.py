@@ -12,9 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.added import read_headers, with_variables
-from conformance.contract import Card, Provider, Specs, fill
+from conformance.card import Card
+from conformance.contract import Provider
 from conformance.exchange import Headers, Request
+from conformance.loading import Specs
 from conformance.signing import Signer
+from conformance.template import fill
 
 EMBEDDED = "mock"
 """The provider name that means: every provider of specs/, all at one mock."""

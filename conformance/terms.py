@@ -10,8 +10,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from conformance.contract import Contract, Rule, Specs
+from conformance.contract import Contract, Rule
 from conformance.finding import Finding
+from conformance.loading import Specs
 from conformance.probes.probing import CannotAsk, Unfounded, build
 from conformance.runs.diff import was_kept
 from conformance.runs.rulesets import RuleSet, find

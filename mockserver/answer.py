@@ -29,12 +29,14 @@ from conformance.breakage import (
     with_headers,
     without,
 )
-from conformance.contract import Contract, Failure, fill, merge
+from conformance.contract import Contract, Failure
 from conformance.dialects import Context, Guard, dialect
 from conformance.exchange import Event, Headers, Request, Response
 from conformance.framing import commented, dump, encode, encode_event, named
+from conformance.patch import merge
 from conformance.select import change, select
 from conformance.shapes import brief
+from conformance.template import fill
 from conformance.values import Reply, Usage
 from mockserver import rates
 from mockserver.auth import TIMESTAMP, Refused, authenticate, starred

@@ -12,12 +12,14 @@ from email.utils import formatdate
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from conformance.contract import Card, Contract, Provider, fill
+from conformance.card import Card
+from conformance.contract import Contract, Provider
 from conformance.dialects import dialect
 from conformance.exchange import Request
 from conformance.judge import judge_request
 from conformance.select import parts, select
 from conformance.shapes import Mismatch, brief
+from conformance.template import fill
 from conformance.values import Media, ToolCall, ToolResult, Turn, Usage
 from mockserver import naming, rates
 from mockserver.auth import Principal, Refused, authenticate

@@ -276,7 +276,7 @@ def _give_up(name: str, error: Exception) -> int:
 
 
 def _plainly(error: Exception) -> str | None:
-    from conformance.document import SpecError
+    from conformance.documents.document import SpecError
     from mockserver.server import CannotListen
 
     match error:
@@ -390,7 +390,7 @@ def _state_dir(parser: argparse.ArgumentParser, default: Path | None) -> None:
 
 
 def _members(asked: argparse.Namespace) -> dict[str, Any]:
-    from conformance.contract import load
+    from conformance.loading import load
     from mockserver.quota import refuse_unknown
 
     names = ("host", "port", "tls_port", "state_dir", "auth", "reality", "seed", "puter_js", "openai_profile")

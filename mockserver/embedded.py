@@ -23,8 +23,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from conformance.contract import Provider, Specs, load
+from conformance.contract import Provider
 from conformance.exchange import Request
+from conformance.loading import Specs, load
 from mockserver.answer import answer
 from mockserver.auth import Mode
 from mockserver.credentials import Credentials, from_dict, make_credentials, to_dict, with_every_kind

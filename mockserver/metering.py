@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from conformance.contract import fill
+from conformance.template import fill
 from conformance.values import Usage
 from mockserver.quota import price
 

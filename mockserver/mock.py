@@ -7,8 +7,8 @@ import os
 import random
 from collections.abc import Mapping, Sequence
 
-from conformance.contract import Specs
 from conformance.exchange import Request
+from conformance.loading import Specs
 from mockserver.auth import Mode
 from mockserver.credentials import Credentials
 from mockserver.effects import (

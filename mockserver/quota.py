@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.contract import Card, Contract, Specs
+from conformance.card import Card
+from conformance.contract import Contract
+from conformance.loading import Specs
 from mockserver.auth import Principal
 from mockserver.credentials import Credentials
 

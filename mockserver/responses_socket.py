@@ -17,10 +17,10 @@ from typing import Any
 
 import orjson
 
-from conformance.contract import fill
 from conformance.dialects.responses import items
 from conformance.exchange import Request
 from conformance.framing import dump
+from conformance.template import fill
 from conformance.wire.sse import Decoder
 from mockserver.effects import Answer, Cut, Effect, Fetch, Head, Inner, Send, Stall
 from mockserver.history import History

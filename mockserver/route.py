@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.contract import Contract, Provider, Specs
+from conformance.contract import Contract, Provider
 from conformance.exchange import Request
+from conformance.loading import Specs
 
 # `~` is what every signer leaves as it is; curl signs `@` unescaped, unlike AWS.
 _SPACE = re.compile(r"^/~(?P<space>[A-Za-z0-9_-]+)(?P<rest>/.*|$)")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from conformance.contract import load
+from conformance.loading import load
 from conformance.target import Target, targets
 
 SPECS = load()

@@ -15,7 +15,7 @@ MATRIX = Path(__file__).resolve().parent / "broken_matrix.json"
 def found() -> dict[str, Any]:
     """The matrix as it is now: broken provider -> contract -> word -> rules."""
     from conformance.broken import rows, run_broken
-    from conformance.contract import load
+    from conformance.loading import load
 
     return rows(run_broken(load()))
 

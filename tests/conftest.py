@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from conformance import contract
-from conformance.contract import SPECS, Specs, load
+from conformance import loading
+from conformance.documents.library import SPECS
+from conformance.loading import Specs, load
 
 pytest_plugins = ["pytester"]
 
@@ -67,5 +68,5 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Example:
     small = tmp_path / "specs"
     for part in ("schema", "contracts/common"):
         shutil.copytree(SPECS / part, small / part)
-    monkeypatch.setattr(contract, "SPECS", small)
+    monkeypatch.setattr(loading, "SPECS", small)
     return found

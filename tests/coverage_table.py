@@ -18,7 +18,8 @@ from typing import Any
 
 import yaml
 
-from conformance.contract import Contract, Specs, load
+from conformance.contract import Contract
+from conformance.loading import Specs, load
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -34,9 +34,10 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import jsonschema_rs
 
-from conformance.contract import Contract, Specs, load
+from conformance.contract import Contract
 from conformance.exchange import Chunk, Request
 from conformance.framing import encode, named, read
+from conformance.loading import Specs, load
 from conformance.openapi import document
 from conformance.wire import sse
 from mockserver.answer import ERROR, REFUSED, answer

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from conformance.contract import load
+from conformance.loading import load
 from conformance.runs import report
 
 COMMAND = "$ conformance run    # here only chat, the APIs that this project began with"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from conformance.contract import Specs, load
 from conformance.exchange import Request
+from conformance.loading import Specs, load
 from mockserver.answer import answer
 from mockserver.credentials import make_credentials
 from mockserver.effects import Head, Send, carry_out

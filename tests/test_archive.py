@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from conformance import contract
 from conformance.cli import main
+from conformance.documents import library
 from conformance.formats import FILES
 from conformance.runs.stored import read_run, shape
 from mockserver.embedded import Running, start
@@ -198,7 +198,7 @@ def test_an_installed_package_freezes_into_the_folder_where_it_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(contract, "HERE", contract.SPECS.parent)
+    monkeypatch.setattr(library, "PACKAGE", library.SPECS.parent)
     assert main(["freeze", "1.0"]) == 0
     assert (tmp_path / "rulesets" / "1.0.yaml").is_file()
     assert "conformance run --rules rulesets/1.0.yaml" in capsys.readouterr().out

@@ -17,6 +17,7 @@ PURE_CORE = [
     "conformance.values",
     "conformance.exchange",
     "conformance.contract",
+    "conformance.loading",
     "conformance.judge",
     "conformance.rules",
     "conformance.finding",

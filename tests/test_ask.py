@@ -19,8 +19,8 @@ import urllib3
 
 from conformance import ask
 from conformance.ask import Asker, probe_url
-from conformance.contract import load
 from conformance.exchange import Chunk, Ending, Headers, Request
+from conformance.loading import load
 from conformance.target import Target, targets
 
 KEY = "CANARY-key-0123456789"

@@ -16,7 +16,7 @@ import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-from conformance.contract import load
+from conformance.loading import load
 
 MODEL = ServiceModel(Loader().load_service_model("bedrock-runtime", "service-2"), "bedrock-runtime")
 CONTRACTS = load().contracts

@@ -18,7 +18,8 @@ import yaml
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
 
-from conformance.contract import Contract, load
+from conformance.contract import Contract
+from conformance.loading import load
 
 MODEL = ServiceModel(Loader().load_service_model("bedrock-runtime", "service-2"), "bedrock-runtime")
 CONTRACTS = load().contracts

@@ -20,8 +20,8 @@ from conformance.breakage import (
     with_headers,
     without,
 )
-from conformance.contract import SPECS as FOLDER
-from conformance.contract import Contract, Rule, load
+from conformance.contract import Contract, Rule
+from conformance.documents.library import SPECS as FOLDER
 from conformance.exchange import Chunk, Event, Request, Response
 from conformance.framing import dump, encode, named, read
 from conformance.judge import (
@@ -30,6 +30,7 @@ from conformance.judge import (
     shape_mismatches,
     status_mismatches,
 )
+from conformance.loading import load
 from conformance.values import (
     Media,
     Message,

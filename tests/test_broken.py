@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from conformance.broken import Outcome, matrix, rows, run_broken
-from conformance.contract import load
-from conformance.document import SpecError
+from conformance.documents.document import SpecError
+from conformance.loading import load
 from conformance.target import UsageError
 from mockserver import embedded
 

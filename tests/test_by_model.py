@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conformance.contract import Contract, load
+from conformance.contract import Contract
 from conformance.dialects import chat, responses
 from conformance.lint import problems
+from conformance.loading import load
 from conformance.values import Message, Text, Turn
 
 SPECS = load()

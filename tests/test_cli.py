@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from conformance.contract import load
 from conformance.finding import Finding, exit_code
+from conformance.loading import load
 from mockserver.embedded import Running, start
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -201,9 +201,7 @@ def test_a_check_that_crashes_is_3_and_says_where(tmp_path: Path) -> None:
 
 
 def test_a_crash_before_anything_is_asked_is_3_and_not_the_1_of_python(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(
-        "import conformance.contract as c\nc.load = lambda *_: 1 / 0\n"
-    )
+    (tmp_path / "sitecustomize.py").write_text("import conformance.loading as c\nc.load = lambda *_: 1 / 0\n")
     done = conformance("run", cwd=tmp_path, path=(tmp_path, ROOT))
     assert done.returncode == 3
     assert "suite error" in done.stderr.splitlines()[-1]

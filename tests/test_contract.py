@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conformance.contract import Library, Specs, absolute, fill, load, merge
-from conformance.document import SpecError
+from conformance.documents.document import SpecError
+from conformance.documents.library import Library, absolute
+from conformance.loading import Specs, load
+from conformance.patch import merge
 from conformance.rules import CHECKS
+from conformance.template import fill
 
 if TYPE_CHECKING:
     from tests.conftest import Example

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.contract import SPECS
-from conformance.document import SpecError, line_of, lines, read
+from conformance.documents.document import SpecError, line_of, lines, read
+from conformance.documents.library import SPECS
 
 VALUES: list[tuple[str, Any]] = [
     ("true", True),

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from conformance.cli import main
-from conformance.contract import load
+from conformance.loading import load
 from conformance.runs.evidence import digest, steps
 from conformance.runs.stored import read_run
 from mockserver.embedded import Running, start

@@ -8,8 +8,8 @@ from typing import get_args
 
 import pytest
 
-from conformance.contract import load
 from conformance.finding import MEANING, PRECEDENCE, Finding, Word, exit_code
+from conformance.loading import load
 from conformance.shapes import ABSENT, Mismatch
 
 RULES = load().contracts["bedrock-runtime/converse"].rules

@@ -312,7 +312,7 @@ class TestWatch:
 @pytest.fixture(scope="module")
 def imported(mock_servers: Any) -> None:
     """What a run inside imports first is forgotten after it, and neither cryptography nor yaml can be imported twice."""
-    import conformance.strict  # noqa: F401
+    import conformance.documents.strict  # noqa: F401
 
     with mock_servers.provider("outside").openai_client() as client:
         client.models.list()

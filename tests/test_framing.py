@@ -17,9 +17,10 @@ from botocore.session import Session
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.contract import Contract, Failure, load
+from conformance.contract import Contract, Failure
 from conformance.exchange import Chunk, Ending, Event, Headers, Response
 from conformance.framing import dump, encode, encode_event, looks_like_json, named, read
+from conformance.loading import load
 from conformance.wire import eventstream, sse
 
 SPECS = load()

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from conformance.contract import load
 from conformance.exchange import Request
+from conformance.loading import load
 from conformance.openapi import document
 from mockserver.embedded import start, without_sockets
 

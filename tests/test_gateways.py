@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from conformance.added import read_headers, with_variables
-from conformance.contract import load
 from conformance.exchange import Request
+from conformance.loading import load
 from conformance.target import UsageError, targets
 from mockserver.embedded import start
 

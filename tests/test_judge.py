@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from conformance.breakage import broken_response, broken_wire, implied
-from conformance.contract import IMPLIED, Contract, Failure, Rule, load
+from conformance.contract import IMPLIED, Contract, Failure, Rule
 from conformance.exchange import Chunk, Event, Exchange, Headers, Request, Response, Truth
 from conformance.finding import Finding
 from conformance.framing import dump, encode, encode_event, named, read
 from conformance.judge import header_mismatches, judge, judge_request
+from conformance.loading import load
 from conformance.rules import CHECKS, Seen, Step
 from conformance.shapes import ABSENT
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance import contract, kept
-from conformance.contract import load
-from conformance.document import SpecError
+from conformance.documents import kept, library
+from conformance.documents.document import SpecError
+from conformance.loading import load
 
 
 @pytest.fixture(autouse=True)
@@ -21,13 +21,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def read_files(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that the loader reads from now on."""
     read: list[Path] = []
-    genuine = contract.read
+    genuine = library.read
 
     def noted(path: Path) -> object:
         read.append(path)
         return genuine(path)
 
-    monkeypatch.setattr(contract, "read", noted)
+    monkeypatch.setattr(library, "read", noted)
     return read
 
 

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from conformance.cli import main
-from conformance.contract import KINDS, load
+from conformance.documents.library import KINDS
 from conformance.lint import CONDITIONS, problems, shown
+from conformance.loading import load
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.contract import load
+from conformance.loading import load
 from conformance.mutants import Outcome, run_mutants
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from conformance.cli import main
-from conformance.contract import load
+from conformance.loading import load
 from conformance.measured.observed import declared, observed_cards, table
 
 SEED = "magistral-small-2509"

@@ -48,7 +48,8 @@ from openai.types.responses import (
 from pydantic import BaseModel
 from typing_extensions import get_type_hints, is_typeddict
 
-from conformance.contract import Contract, load
+from conformance.contract import Contract
+from conformance.loading import load
 
 CONTRACTS = load().contracts
 _SAID = yaml.safe_load((Path(__file__).parent / "openai_differences.yaml").read_text(encoding="utf-8"))

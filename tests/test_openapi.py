@@ -16,7 +16,8 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from conformance.cli import main
-from conformance.contract import SPECS, load
+from conformance.documents.library import SPECS
+from conformance.loading import load
 from conformance.openapi import document, written
 from tests.conftest import Example
 

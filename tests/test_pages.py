@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import urllib3
 
-from conformance.contract import Specs, load
 from conformance.exchange import Request
+from conformance.loading import Specs, load
 from mockserver.browser.pages import NoLibrary, find_library, library, sign_in
 from mockserver.embedded import Running, start
 from mockserver.provider import Servers

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from conformance.contract import load
+from conformance.loading import load
 from mockserver.embedded import Running, start
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -390,7 +390,7 @@ import sys
 
 def pytest_unconfigure(config):
     if not hasattr(config, "workerinput"):
-        print("imported:", *[name for name in ("yaml", "conformance.session", "conformance.contract", "urllib3", "aiohttp") if name in sys.modules])
+        print("imported:", *[name for name in ("yaml", "conformance.session", "conformance.loading", "urllib3", "aiohttp") if name in sys.modules])
 """
 
 

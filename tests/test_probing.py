@@ -10,10 +10,11 @@ from typing import Any
 import orjson
 import pytest
 
-from conformance.contract import Contract, load
+from conformance.contract import Contract
 from conformance.exchange import Chunk, Exchange, Request, Response
 from conformance.framing import dump, encode, named, read
 from conformance.judge import judge_request
+from conformance.loading import load
 from conformance.probes.picture import draw
 from conformance.probes.probing import CannotAsk, Unfounded, build, turn
 from conformance.reached import imagined

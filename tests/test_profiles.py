@@ -15,7 +15,7 @@ import urllib3
 from openai import NotFoundError, OpenAI
 from openai.types.shared import ChatModel, ResponsesModel
 
-from conformance.contract import load
+from conformance.loading import load
 from mockserver.embedded import Running, start
 from mockserver.provider import MockProvider
 from mockserver.route import profiles

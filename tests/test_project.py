@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.contract import load
+from conformance.loading import load
 
 ROOT = Path(__file__).resolve().parent.parent
 LOWEST = ROOT / "build" / "pytest-lowest"
@@ -111,7 +111,7 @@ def python(
 
 
 def test_the_wheel_is_what_is_imported(project: Path, installed: Path) -> None:
-    code = "import conformance.contract as c, mockserver; print(c.__file__, c.SPECS, mockserver.__file__)"
+    code = "import conformance.documents.library as c, mockserver; print(c.__file__, c.SPECS, mockserver.__file__)"
     done = python(project, installed, "-c", code)
     assert done.stderr == ""
     assert all(path.startswith(str(installed)) for path in done.stdout.split()), done.stdout

@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 import urllib3
 
-from conformance.contract import load
 from conformance.exchange import Request
+from conformance.loading import load
 from conformance.probes.picture import draw
 from mockserver.answer import answer
 from mockserver.credentials import from_dict, make_credentials, to_dict

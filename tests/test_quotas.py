@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from conformance.cli import main
-from conformance.contract import load
 from conformance.exchange import Request
+from conformance.loading import load
 from conformance.measured.limits import Flood
 from conformance.measured.quotas import row, with_floods
 from conformance.reached import imagined

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conformance.cli import main
-from conformance.contract import Contract, load
+from conformance.contract import Contract
 from conformance.framing import dump, encode, named
+from conformance.loading import load
 from conformance.placing import Placed, Unplaced, place
 from conformance.recorded import Judged, Traffic, findings_of, judge_files, told
 from conformance.recordings import recordings

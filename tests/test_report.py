@@ -20,8 +20,11 @@ from typing import Any, cast
 
 import pytest
 
-from conformance.contract import Card, Contract, Library, Provider, Specs
+from conformance.card import Card
+from conformance.contract import Contract, Provider
+from conformance.documents.library import Library
 from conformance.finding import MEANING, Finding, Word
+from conformance.loading import Specs
 from conformance.runs import report
 from conformance.shapes import ABSENT, Mismatch
 from conformance.target import Target

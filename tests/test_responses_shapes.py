@@ -10,7 +10,7 @@ from openai import OpenAI
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from conformance.contract import load
+from conformance.loading import load
 from conformance.order import order
 
 CONTRACTS = load().contracts

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from conformance.contract import SPECS as FOLDER
-from conformance.contract import Card, Contract, load
+from conformance.card import Card
+from conformance.contract import Contract
+from conformance.documents.library import SPECS as FOLDER
 from conformance.exchange import Chunk, Ending, Event, Exchange, Headers, Request, Response
+from conformance.loading import load
 from conformance.rules import CHECKS, OF_REFUSALS, Seen, Step, Unseen
 from conformance.shapes import ABSENT, Mismatch
 from conformance.values import OutputFormat, Tool, Turn

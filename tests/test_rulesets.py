@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conformance.contract import load
-from conformance.document import SpecError
+from conformance.documents.document import SpecError
+from conformance.loading import load
 from conformance.runs.rulesets import demands, digest, find, freeze, problems, read_set
 from conformance.target import UsageError
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from conformance.contract import Contract, load
+from conformance.contract import Contract
 from conformance.finding import Finding
 from conformance.framing import dump
+from conformance.loading import load
 from conformance.run import Run, inapplicable
 from conformance.target import Target, targets
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conformance.cli import main
-from conformance.contract import Specs, load
+from conformance.loading import Specs, load
 from conformance.mutants import run_mutants
 
 # The one that is missing sells no model: it lists them.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.contract import load
+from conformance.loading import load
 from conformance.run import Run
 from conformance.target import UsageError, targets
 from mockserver.embedded import start

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance.cli import main
-from conformance.contract import KINDS, SPECS, Contract, Rule, files, load
-from conformance.document import read
+from conformance.contract import Contract, Rule
+from conformance.documents.document import read
+from conformance.documents.library import KINDS, SPECS, files
 from conformance.lint import AUTH_CONDITIONS, CONDITIONS, UNCHECKED, exchange_mismatches, problems, shown
+from conformance.loading import load
 from conformance.mutants import run_mutants
 from conformance.rules import CHECKS, OF_REFUSALS
 from mockserver import answer, auth, checks
@@ -162,7 +164,7 @@ def test_the_example_of_the_readme_is_shown(example: Example) -> None:
 
 def test_the_example_of_the_readme_bites(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
     """The mock keeps all of its rules, and each of them is found when it is broken, the observed one too."""
-    monkeypatch.setattr("conformance.contract.SPECS", SPECS)
+    monkeypatch.setattr("conformance.loading.SPECS", SPECS)
     outcome = run_mutants(load([example.folder]), ["parrot/*"])
     assert {mutant.rule.id for mutant in outcome.mutants} >= {
         "usage-adds-up",

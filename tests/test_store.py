@@ -21,8 +21,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.contract import load
 from conformance.exchange import Chunk, Exchange, Headers, Request, Response
+from conformance.loading import load
 from conformance.run import Run
 from conformance.runs.store import (
     Redactor,

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from conformance.document import read
+from conformance.documents.document import read
 from conformance.runs.report import dump_json, write
 from conformance.runs.stored import SCHEMA, read_run
 from conformance.target import UsageError

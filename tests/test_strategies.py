@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from conformance.contract import load
 from conformance.exchange import Request
 from conformance.judge import judge_request
+from conformance.loading import load
 from conformance.strategies import requests
 
 SPECS = load()

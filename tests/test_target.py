@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conformance.contract import load
+from conformance.loading import load
 from conformance.target import Target, UsageError, is_loopback, targets
 
 SPECS = load()

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from conformance.contract import load
-from conformance.document import SpecError
+from conformance.documents.document import SpecError
 from conformance.finding import Finding, Word, exit_code
+from conformance.loading import load
 from conformance.runs.waivers import Waivers, read_waivers
 from conformance.target import Target
 

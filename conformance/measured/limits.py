@@ -18,8 +18,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from conformance.contract import Contract, Failure, Specs
+from conformance.contract import Contract, Failure
 from conformance.judge import outage
+from conformance.loading import Specs
 from conformance.measured.prices import CURRENCY, price_of
 from conformance.probes.amount import dollars
 from conformance.probes.probing import CannotAsk, Exactly

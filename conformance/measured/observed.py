@@ -10,8 +10,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.contract import Card, Contract, Specs
+from conformance.card import Card
+from conformance.contract import Contract
 from conformance.finding import Finding
+from conformance.loading import Specs
 from conformance.measured.limits import Search
 from conformance.probes.amount import dollars
 from conformance.shapes import ABSENT

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from conformance.contract import Contract, Rule, Specs
+from conformance.contract import Contract, Rule
 from conformance.equivalence import expand, goes_on
 from conformance.exchange import Exchange
+from conformance.loading import Specs
 from conformance.measured.limits import likely, most, places, searches
 from conformance.measured.prices import bounds
 from conformance.probes.amount import dollars

@@ -11,10 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.contract import Card, Contract, Specs
+from conformance.card import Card
+from conformance.contract import Contract
 from conformance.dialects import dialect
 from conformance.exchange import Request
 from conformance.framing import dump
+from conformance.loading import Specs
 from conformance.probes.probing import Unfounded, build
 from conformance.target import Target
 from conformance.values import Media, Turn, Usage

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance.contract import Specs
 from conformance.judge import RATE_LIMITED
+from conformance.loading import Specs
 from conformance.measured.limits import Flood, declared_quotas, first_of_each_card, flood, places
 from conformance.measured.observed import short
 from conformance.run import Run

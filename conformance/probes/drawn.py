@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass, field, replace
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from conformance.contract import Contract, Rule, merge
+from conformance.contract import Contract, Rule
+from conformance.patch import merge
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789äßéñ漢字"
 """Small ones: a stop sequence stands in capitals."""

@@ -14,8 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from conformance.contract import Contract, Rule, Specs
+from conformance.contract import Contract, Rule
 from conformance.finding import Finding
+from conformance.loading import Specs
 from conformance.probes.drawn import Example, aimed, draw, of_document, trimmed, varies, with_examples
 from conformance.run import Run
 from conformance.target import EMBEDDED, Target, UsageError, targets

@@ -10,13 +10,15 @@ from urllib.parse import quote, urlencode
 
 from conformance.added import has_variables, with_variables
 from conformance.breakage import with_headers
-from conformance.contract import Contract, fill, merge
+from conformance.contract import Contract
 from conformance.dialects import dialect
 from conformance.exchange import Request
 from conformance.framing import dump
+from conformance.patch import merge
 from conformance.rules import Step
 from conformance.select import change, select, turned
 from conformance.target import Target
+from conformance.template import fill
 from conformance.values import (
     Media,
     Message,

@@ -150,8 +150,8 @@ def _merge(arguments: argparse.Namespace) -> int:
 def _freeze(arguments: argparse.Namespace) -> int:
     from datetime import UTC, datetime
 
-    from conformance import contract
     from conformance.cli import specs_of
+    from conformance.documents import library
     from conformance.runs.rulesets import FOLDER, freeze
     from conformance.target import UsageError
 
@@ -160,7 +160,7 @@ def _freeze(arguments: argparse.Namespace) -> int:
         raise UsageError(f"freeze: expected a name such as 2026.1, got {name!r}")
     specs = specs_of(arguments.specs)
     # What an installed package holds goes with its next version, and a frozen set is there to outlive it.
-    installed = not arguments.specs and contract.SPECS.is_relative_to(contract.HERE)
+    installed = not arguments.specs and library.SPECS.is_relative_to(library.PACKAGE)
     path = (Path() if installed else specs.folders[-1]) / FOLDER / f"{name}.yaml"
     number = freeze(specs, name, datetime.now(UTC).date(), path)
     print(f"{path}: {number} rules; conformance run --rules {path if installed else name}")

@@ -14,8 +14,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance.contract import Specs
 from conformance.exchange import Exchange, Request
+from conformance.loading import Specs
 from conformance.runs import report
 from conformance.runs.rejudge import targets_of
 from conformance.runs.store import (

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from conformance.contract import Contract, Specs
+from conformance.contract import Contract
 from conformance.finding import Finding
+from conformance.loading import Specs
 from conformance.probes.examples import StoredExamples
 from conformance.probes.probing import CannotAsk
 from conformance.rules import Step

@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from conformance import __version__
-from conformance.contract import Card, Contract, Rule, Specs
+from conformance.card import Card
+from conformance.contract import Contract, Rule
 from conformance.exchange import header
 from conformance.finding import EXITS, MEANING, Finding, exit_code
+from conformance.loading import Specs
 from conformance.runs.rulesets import digest
 from conformance.runs.store import head_of
 from conformance.shapes import ABSENT, Mismatch

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from conformance import __version__
-from conformance.contract import KINDS, SPECS, Contract, Library, Rule, Specs, files
-from conformance.document import SpecError, line_of, read
+from conformance.contract import Contract, Rule
+from conformance.documents.document import SpecError, line_of, read
+from conformance.documents.library import KINDS, SPECS, Library, files
+from conformance.loading import Specs
 from conformance.shapes import pointer
 from conformance.target import UsageError
 

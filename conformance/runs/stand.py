@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from conformance.contract import Specs
+from conformance.loading import Specs
 from conformance.recorded import document, judge_files, told
 from conformance.runs import report
 from conformance.runs.rejudge import KEPT_SECTIONS, judge_run

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from conformance.contract import SPECS, Library
+from conformance.documents.library import SPECS, Library
 from conformance.shapes import Shape
 from conformance.target import UsageError
 

@@ -15,9 +15,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from conformance.contract import SPECS, Contract, Library, Specs
-from conformance.document import SpecError, line_of, read
+from conformance.contract import Contract
+from conformance.documents.document import SpecError, line_of, read
+from conformance.documents.library import SPECS, Library
 from conformance.finding import Finding
+from conformance.loading import Specs
 from conformance.target import Target
 
 DEFAULT = "conformance-waivers.yaml"

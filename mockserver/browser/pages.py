@@ -13,8 +13,9 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from conformance.contract import Contract, Specs
+from conformance.contract import Contract
 from conformance.exchange import Request
+from conformance.loading import Specs
 from mockserver.effects import Fetch, Store, Wait
 
 __all__ = ["NoLibrary", "fetch_token", "find_library", "leave_token", "library", "sign_in"]

@@ -19,8 +19,8 @@ import respx
 from respx.mocks import Mocker
 from respx.models import RouteList
 
-from conformance.contract import Specs
 from conformance.exchange import Request
+from conformance.loading import Specs
 from conformance.shapes import brief
 from mockserver.effects import Answer, Cut, Head, Send, Stall, State, Transport, Upgrade, Wait, carry_out
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import Any
 
-from conformance.contract import fill
 from conformance.dialects.chat import make_id
+from conformance.template import fill
 from mockserver.effects import Browse, Fetch, Store
 from mockserver.services import keeping
 from mockserver.services.keeping import CONVERSATION, CONVERSED, ITEM, SAID, conversed

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from conformance.contract import Contract, Specs
+from conformance.contract import Contract
 from conformance.dialects import Guard
 from conformance.exchange import Request
+from conformance.loading import Specs
 from conformance.select import select
 from conformance.values import Message, Part, Reply, Text, Turn, Usage
 from mockserver.services import guardrails

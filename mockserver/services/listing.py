@@ -7,8 +7,11 @@ import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.contract import Card, Contract, Provider, Specs, fill
+from conformance.card import Card
+from conformance.contract import Contract, Provider
+from conformance.loading import Specs
 from conformance.select import select
+from conformance.template import fill
 
 
 class NoSuchEntry(LookupError):

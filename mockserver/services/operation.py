@@ -6,8 +6,9 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.contract import Contract, Provider, Specs
+from conformance.contract import Contract, Provider
 from conformance.dialects import Ids
+from conformance.loading import Specs
 from conformance.values import Turn
 
 

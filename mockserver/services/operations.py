@@ -15,8 +15,9 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from conformance.contract import Contract, Provider, fill
+from conformance.contract import Contract, Provider
 from conformance.dialects import dialect
+from conformance.template import fill
 from mockserver.effects import Fetch, Store
 from mockserver.services import conversations, guardrails, stored
 from mockserver.services.operation import Asked, Denied, Operation

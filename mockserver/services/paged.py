@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from conformance.contract import fill
+from conformance.template import fill
 from mockserver.services.operation import Asked, Denied
 
 

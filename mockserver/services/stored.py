@@ -6,8 +6,8 @@ import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.contract import fill
 from conformance.dialects.chat import make_id, mapping, write_usage
+from conformance.template import fill
 from conformance.values import Usage
 from mockserver.effects import Browse, Fetch, Store
 from mockserver.services import keeping

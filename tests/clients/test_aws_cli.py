@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from conformance.contract import load
+from conformance.loading import load
 from mockserver.environment import variables
 from mockserver.provider import MockProvider
 

@@ -24,7 +24,8 @@ from botocore.model import ServiceModel
 from botocore.session import Session as CoreSession
 from urllib3.exceptions import ProtocolError
 
-from conformance.contract import Failure, load
+from conformance.contract import Failure
+from conformance.loading import load
 from conformance.probes.picture import draw
 
 MODEL = "mistral.magistral-small-2509"

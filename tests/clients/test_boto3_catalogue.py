@@ -10,7 +10,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from conformance.contract import load
+from conformance.loading import load
 from mockserver.provider import MockProvider
 
 SPECS = load()

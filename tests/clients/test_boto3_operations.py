@@ -170,7 +170,7 @@ class TestApplyGuardrail:
         assert self.apply(once, arn, text("kumquat"))["action"] == "GUARDRAIL_INTERVENED"
 
     def test_a_guardrail_of_ones_own_stands_in_a_file(self, tmp_path: Any) -> None:
-        from conformance.contract import load
+        from conformance.loading import load
 
         (tmp_path / "guardrails").mkdir()
         (tmp_path / "guardrails" / "mine.yaml").write_text(

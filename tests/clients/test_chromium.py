@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
-from conformance.contract import Specs, fill, load
+from conformance.loading import Specs, load
 from conformance.probes.picture import draw
+from conformance.template import fill
 from mockserver.embedded import Running, start
 from mockserver.provider import MockProvider
 

@@ -17,8 +17,9 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from conformance.contract import Specs, fill, load
+from conformance.loading import Specs, load
 from conformance.probes.picture import draw
+from conformance.template import fill
 from mockserver.environment import variables
 
 PROGRAMS = Path(__file__).parent / "node"

@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
-from conformance.contract import load
+from conformance.loading import load
 from mockserver.effects import Answer, Cut, Send, carry_out
 from mockserver.embedded import Running, start
 from mockserver.memory import Memory

@@ -19,7 +19,8 @@ import openai
 import pytest
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient, OpenAI
 
-from conformance.contract import Failure, load
+from conformance.contract import Failure
+from conformance.loading import load
 
 SPECS = load()
 MODEL = "gpt-4o-mini"

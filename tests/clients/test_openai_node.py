@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from conformance.contract import load
+from conformance.loading import load
 from conformance.probes.picture import draw
 
 Run = Callable[..., dict[str, Any]]

@@ -18,7 +18,8 @@ import pytest
 from openai import AsyncOpenAI, BedrockOpenAI, OpenAI
 from pydantic import BaseModel
 
-from conformance.contract import Failure, load
+from conformance.contract import Failure
+from conformance.loading import load
 from conformance.probes.picture import draw
 
 MODEL = "mistral.magistral-small-2509"

@@ -21,7 +21,7 @@ import pytest
 from anthropic import Anthropic, AsyncAnthropic
 from openai import AsyncOpenAI, OpenAI
 
-from conformance.contract import load
+from conformance.loading import load
 from conformance.probes.picture import draw
 
 MODEL = "mistralai/magistral-small-2509"

@@ -21,7 +21,7 @@ import yaml
 from botocore.config import Config
 
 from conformance.cli import main
-from conformance.contract import load
+from conformance.loading import load
 from conformance.recorded import Judged, judge_files
 from mockserver.embedded import Running, start
 

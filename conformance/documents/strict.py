@@ -1,6 +1,6 @@
 """PyYAML's safe loader, made strict. Imported for the first file that has to be read as YAML.
 
-Specs that were read before are kept as JSON (`conformance.kept`), and a mock that starts with those needs none of this.
+Specs that were read before are kept as JSON (`conformance.documents.kept`), and a mock that starts with those needs none of this.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from conformance.document import SpecError, line_at
-
-__all__ = ["Strict"]
+__all__ = ["Strict", "Trap", "line_at"]
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TRUTH = re.compile(r"^(?:true|false|True|False|TRUE|FALSE|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$")
@@ -29,6 +27,19 @@ _DECIMAL = re.compile(r"^[-+]?[0-9]*\.?[0-9]*(?:[eE][-+]?[0-9]+)?$")
 _CORE_TAGS = ("null", "bool", "int", "float", "str", "seq", "map")
 
 
+class Trap(Exception):
+    """A word that YAML reads as something else than it seems to say; the text says what was expected instead."""
+
+    def __init__(self, node: Any, text: str) -> None:
+        self.line = line_at(node)
+        super().__init__(text)
+
+
+def line_at(node: Any) -> int:
+    """The line at which a node begins, from 1."""
+    return int(node.start_mark.line) + 1
+
+
 class Strict(_Base):  # type: ignore[misc]
     """PyYAML's safe loader without the surprises of YAML 1.1."""
 
@@ -42,33 +53,27 @@ def _truth(loader: Any, node: Any) -> bool:
     value = node.value
     if value in ("true", "false"):
         return bool(value == "true")
-    raise SpecError(
-        loader.source, line_at(node), f"expected true, false or a quoted string, got {value} (YAML 1.1 truth)"
-    )
+    raise Trap(node, f"expected true, false or a quoted string, got {value} (YAML 1.1 truth)")
 
 
 def _integer(loader: Any, node: Any) -> int:
     value = node.value.replace("_", "")
     if not _PLAIN.match(value):
-        raise _no_plain_number(loader, node, "YAML 1.1 reads it in base 60, 8 or 2")
+        raise _no_plain_number(node, "YAML 1.1 reads it in base 60, 8 or 2")
     return int(value, 0)
 
 
 def _float(loader: Any, node: Any) -> float:
     value = node.value.replace("_", "")
     if ":" in value:
-        raise _no_plain_number(loader, node, "YAML 1.1 reads it in base 60")
+        raise _no_plain_number(node, "YAML 1.1 reads it in base 60")
     if not _DECIMAL.match(value) or math.isinf(float(value)):
-        raise _no_plain_number(loader, node, "JSON has no such number")
+        raise _no_plain_number(node, "JSON has no such number")
     return float(value)
 
 
-def _no_plain_number(loader: Any, node: Any, why: str) -> SpecError:
-    return SpecError(
-        loader.source,
-        line_at(node),
-        f"expected a plain number or a quoted string, got {node.value} ({why})",
-    )
+def _no_plain_number(node: Any, why: str) -> Trap:
+    return Trap(node, f"expected a plain number or a quoted string, got {node.value} ({why})")
 
 
 def _sequence(loader: Any, node: Any) -> list[Any]:
@@ -76,21 +81,19 @@ def _sequence(loader: Any, node: Any) -> list[Any]:
 
 
 def _tagged(loader: Any, node: Any) -> Any:
-    raise SpecError(loader.source, line_at(node), f"expected a value without a tag, got {node.tag!r}")
+    raise Trap(node, f"expected a value without a tag, got {node.tag!r}")
 
 
 def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
     result: dict[Any, Any] = {}
     for key_node, value_node in node.value:
         if key_node.tag == "tag:yaml.org,2002:merge":
-            raise SpecError(loader.source, line_at(key_node), "expected a plain key, got a merge key (<<)")
+            raise Trap(key_node, "expected a plain key, got a merge key (<<)")
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
-            raise SpecError(
-                loader.source, line_at(key_node), f"expected a string as key, got {key!r}: put it in quotes"
-            )
+            raise Trap(key_node, f"expected a string as key, got {key!r}: put it in quotes")
         if key in result:
-            raise SpecError(loader.source, line_at(key_node), f"duplicate key {key!r}: write it once")
+            raise Trap(key_node, f"duplicate key {key!r}: write it once")
         result[key] = loader.construct_object(value_node, deep=True)
     return result
 

@@ -21,17 +21,12 @@ class SpecError(Exception):
         super().__init__(f"{path}:{line}: {message}" if line else f"{path}: {message}")
 
 
-def line_at(node: Any) -> int:
-    """The line at which a node begins, from 1."""
-    return int(node.start_mark.line) + 1
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """A loader over the file; what goes wrong inside the block becomes a SpecError."""
     import yaml
 
-    from conformance.strict import Strict
+    from conformance.documents.strict import Strict, Trap
 
     try:
         loader = Strict(path.read_text(encoding="utf-8"))
@@ -39,9 +34,10 @@ def _opened(path: Path) -> Iterator[Any]:
         raise SpecError(path, None, f"expected a UTF-8 YAML file, got {error}") from error
     except yaml.YAMLError as error:
         raise SpecError(path, None, f"expected YAML, got {error}") from error
-    loader.source = path
     try:
         yield loader
+    except Trap as trap:
+        raise SpecError(path, trap.line, str(trap)) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
@@ -71,6 +67,8 @@ def line_of(path: Path, pointer: str) -> int | None:
 
 def lines(path: Path) -> dict[str, int]:
     """The line of every member of a file, by JSON pointer. Raises SpecError like `read`."""
+    from conformance.documents.strict import line_at
+
     found: dict[str, int] = {}
 
     def walk(node: Any, pointer: str) -> None:
