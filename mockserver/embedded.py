@@ -34,7 +34,7 @@ from mockserver.environment import forget_ended
 from mockserver.mock import Mock
 from mockserver.route import profiles
 from mockserver.server import Server
-from mockserver.tls import bundle, ensure_ca, server_context
+from mockserver.tls import bundle, ensure_ca, extra, server_context
 
 __all__ = ["Options", "Running", "in_thread", "loop_factory", "serving", "start", "without_sockets"]
 
@@ -161,6 +161,7 @@ async def serving(options: Options, grace: float) -> AsyncIterator[tuple[Mock, M
             "https": f"https://{host}:{tls_port}",
             "ca": str(ca),
             "bundle": str(bundle(state_dir)),
+            "node_ca": str(extra(state_dir)),
             **to_dict(credentials),
             **_models(specs),
             "auth": options.auth,

@@ -92,10 +92,10 @@ def variables(info: Mapping[str, Any], *, sigv4: bool = False) -> dict[str, str 
         "OPENAI_API_KEY": info["bearer"],
         "PUTER_API_ORIGIN": http,
         "PUTER_AUTH_TOKEN": info["puter_token"],
-        # These two replace a program's roots, the third adds to them.
+        # The first two replace a program's roots, the third adds to them.
         "AWS_CA_BUNDLE": bundle,
         "SSL_CERT_FILE": bundle,
-        "NODE_EXTRA_CA_CERTS": info["ca"],
+        "NODE_EXTRA_CA_CERTS": info["node_ca"],
     }
     if sigv4:
         found[BEARER] = None
@@ -121,7 +121,7 @@ def past_proxies(environment: Mapping[str, str]) -> dict[str, str]:
 
 def unset() -> dict[str, str | None]:
     """Every variable that `variables` sets, with or without `sigv4`, to be taken away again."""
-    members = ("http", "https", "bundle", "ca", "bearer", "bedrock_path", "puter_token")
+    members = ("http", "https", "bundle", "node_ca", "bearer", "bedrock_path", "puter_token")
     keys = ("aws_access_key_id", "aws_secret_access_key")
     info = dict.fromkeys((*members, *keys), "set")
     both = variables(info) | {name: value for name, value in variables(info, sigv4=True).items() if value}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
 
-__all__ = ["bundle", "ensure_ca", "server_context"]
+__all__ = ["bundle", "ensure_ca", "extra", "server_context"]
 
 NAME = "mockserver throw-away CA (do not trust elsewhere)"
 LIFETIME = timedelta(days=365)
@@ -135,23 +135,47 @@ def bundle(state_dir: Path) -> Path:
     with _locked(state_dir):
         if _noted(state_dir) is None:
             _ca(state_dir)
-        roots: dict[bytes, None] = {}
-        for path in _trusted():
-            data = path.read_bytes()
-            if target.exists() and path.samefile(target):
-                data = data.partition(OURS)[0]
-            roots.update(dict.fromkeys(CERTIFICATE.findall(data.replace(b"\r\n", b"\n"))))
+        roots = _roots(_trusted(), target)
         if not roots:
             raise FileNotFoundError(
                 "no trusted root certificates found; expected them where SSL_CERT_FILE or AWS_CA_BUNDLE "
                 "point, in OpenSSL's default place or in the package certifi: set SSL_CERT_FILE to yours"
             )
-        _write(
-            target,
-            b"".join(root + b"\n" for root in roots) + OURS + (state_dir / "ca.pem").read_bytes(),
-            0o644,
-        )
+        _write_roots(target, roots)
     return target
+
+
+def extra(state_dir: Path) -> Path:
+    """The path of what Node is to add to its own roots: `ca.pem`, or a file that holds more beside it.
+
+    NODE_EXTRA_CA_CERTS names one file. What it names now is somebody's own CA, and has to stay trusted.
+    """
+    target = state_dir / "ca-extra.pem"
+    named = Path(os.environ.get("NODE_EXTRA_CA_CERTS", ""))
+    with _locked(state_dir):
+        if _noted(state_dir) is None:
+            _ca(state_dir)
+        roots = _roots([named], target) if named.is_file() else {}
+        if not roots or roots == _roots([state_dir / "ca.pem"], target):
+            return state_dir / "ca.pem"
+        _write_roots(target, roots)
+    return target
+
+
+def _roots(paths: Iterable[Path], target: Path) -> dict[bytes, None]:
+    """The certificates in the files, in their order; of `target`, which may be one of them, those that are not ours."""
+    roots: dict[bytes, None] = {}
+    for path in paths:
+        data = path.read_bytes()
+        if target.exists() and path.samefile(target):
+            data = data.partition(OURS)[0]
+        roots.update(dict.fromkeys(CERTIFICATE.findall(data.replace(b"\r\n", b"\n"))))
+    return roots
+
+
+def _write_roots(target: Path, roots: Iterable[bytes]) -> None:
+    ours = OURS + target.with_name("ca.pem").read_bytes()
+    _write(target, b"".join(root + b"\n" for root in roots) + ours, 0o644)
 
 
 def _trusted() -> Iterator[Path]:

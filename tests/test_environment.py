@@ -27,6 +27,7 @@ INFO: dict[str, Any] = {
     "https": "https://127.0.0.1:4443",
     "ca": "/home/it's me/$HOME `x` #1/ca.pem",
     "bundle": "/home/it's me/$HOME `x` #1/ca-bundle.pem",
+    "node_ca": "/home/it's me/$HOME `x` #1/ca-extra.pem",
     "bearer": "ABSKabc+/==",
     "aws_access_key_id": "AKIA",
     "aws_secret_access_key": "se/cr+et=",
@@ -52,12 +53,12 @@ def test_the_bearer_key_and_the_access_key_are_never_given_together() -> None:
     assert (signed["AWS_ACCESS_KEY_ID"], signed["AWS_SECRET_ACCESS_KEY"]) == ("AKIA", "se/cr+et=")
 
 
-def test_boto3_is_sent_to_https_and_node_gets_our_root_alone() -> None:
+def test_boto3_is_sent_to_https_and_node_gets_what_it_adds_to_its_roots() -> None:
     found = variables(INFO)
     assert found["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] == INFO["https"]
     assert found["AWS_ENDPOINT_URL_BEDROCK"] == INFO["https"]
     assert found["AWS_CA_BUNDLE"] == found["SSL_CERT_FILE"] == INFO["bundle"]
-    assert found["NODE_EXTRA_CA_CERTS"] == INFO["ca"]
+    assert found["NODE_EXTRA_CA_CERTS"] == INFO["node_ca"]
 
 
 def in_sh(script: str, **environment: str) -> dict[str, str]:

@@ -102,7 +102,8 @@ def test_it_prints_one_line_when_it_is_ready_and_mock_json_says_the_same(tmp_pat
 
 def test_mock_json_holds_what_others_build_on(tmp_path: Path) -> None:
     running = start(state_dir=tmp_path)
-    members = {"http", "https", "ca", "bundle", "bearer", "aws_access_key_id", "aws_secret_access_key"}
+    members = {"http", "https", "ca", "bundle", "node_ca", "bearer"}
+    members |= {"aws_access_key_id", "aws_secret_access_key"}
     members |= {"puter_token", "puter_tokens", "puter_funds", "puter_model"}
     members |= {"region", "model", "auth", "reality", "pid", "openai_profile", "bedrock_path"}
     try:

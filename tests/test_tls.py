@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from mockserver.tls import bundle, ensure_ca, server_context
+from mockserver.tls import bundle, ensure_ca, extra, server_context
 
 
 def shake_hands(server: ssl.SSLContext, trusted: Path, host: str) -> dict[str, Any]:
@@ -317,6 +317,30 @@ def test_an_old_ca_of_ours_does_not_stay_in_the_bundle(
     trusted = roots(bundle(state_dir))
     assert trusted > roots(state_dir / "ca.pem")
     assert not trusted & old
+
+
+def test_what_node_was_told_to_trust_stays_trusted_beside_us(
+    state_dir: Path, tmp_path: Path, corporate: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "corporate.pem"
+    corporate.cert_pem.write_to_path(str(own))
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", str(own))
+    path = extra(state_dir)
+    assert shake_hands(server_context(state_dir, []), path, "127.0.0.1")
+    assert shake_hands(corporate_server(corporate), path, "intranet.example")
+    assert len(roots(path)) == 2
+    before = path.read_bytes()
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", str(path))
+    assert extra(state_dir) == path
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("named", ["", "/nothing", "ca.pem"])
+def test_where_node_was_told_nothing_it_gets_our_root_alone(
+    state_dir: Path, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", str(ensure_ca(state_dir)) if named == "ca.pem" else named)
+    assert extra(state_dir) == state_dir / "ca.pem"
 
 
 def test_without_variables_the_systems_and_botocores_roots_are_kept(
