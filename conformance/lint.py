@@ -47,6 +47,7 @@ CONDITIONS: Mapping[str, tuple[str, ...]] = {
     "features": ("prompt-caching-not-offered",),
     "guardrail": ("unknown-guardrail",),
     "speech": ("output-modality",),
+    "spoken": ("unknown-audio",),
     "modality": ("input-modality",),
     "media": (
         *("media-unreadable", "media-limit", "media-format", "address-not-offered"),

@@ -487,6 +487,10 @@ class _Answering(Asking):
         from mockserver.services import keeping
 
         space, owner = self.routed.space, self.principal.name
+        if replies is not None and self._read_turn().speech is not None:
+            from mockserver.services import spoken
+
+            yield from spoken.keep(response, space, owner)
         if rule["as"] == keeping.RESPONSE:
             asked = self._contract, self.body, self.given
             return (yield from keeping.keep(*asked, response, space, owner, self.ids))

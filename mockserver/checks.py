@@ -329,6 +329,22 @@ class Asking:
             return Refusal("output-modality", {"model": self.model, "modality": "audio"})
         return None
 
+    def spoken(self) -> Check:
+        """Earlier spoken answers that this request names."""
+        turn = self._read_turn()
+        if "audio" not in self._contract.profile:
+            return None
+        from mockserver.services import spoken
+        from mockserver.services.operation import Denied
+
+        body = yield from spoken.given(self.body, self.routed.space, self.principal.name, self.now)
+        if isinstance(body, Denied):
+            return Refusal(body.condition, body.details)
+        if body is not self.body:
+            heard = dialect(self._contract.dialect or "").read(body, self._contract.profile)
+            self.turn = replace(turn, messages=heard.messages)
+        return None
+
     def modality(self) -> Check:
         yield from ()
         if self.card is None:
@@ -635,6 +651,7 @@ CHECKS = {
     "features": Asking.features,
     "guardrail": Asking.guardrail,
     "speech": Asking.speech,
+    "spoken": Asking.spoken,
     "modality": Asking.modality,
     "media": Asking.media,
     "tools": Asking.tools,

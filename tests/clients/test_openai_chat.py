@@ -9,6 +9,7 @@ import json
 import math
 import wave
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import openai
@@ -416,6 +417,27 @@ class TestSound:
         assert all(len(each) % 2 == 0 for each in sound)
         assert [piece.id for piece in pieces if piece.id] == [pieces[0].id]
         assert pieces[-1].model_dump(exclude_none=True).keys() == {"expires_at"}
+
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_an_earlier_spoken_answer_is_known_by_its_id(self, client: OpenAI, stream: bool) -> None:
+        create: Any = client.chat.completions.create
+        ask = partial(create, model="gpt-audio", modalities=["text", "audio"])
+        voice: Any = {"voice": "alloy", "format": "pcm16"}
+        secret: Any = [{"role": "user", "content": "Reply with exactly: The code word is PELICAN7."}]
+        if stream:
+            chunks = [chunk.choices[0].delta for chunk in ask(messages=secret, audio=voice, stream=True)]
+            named = next(chunk.audio.id for chunk in chunks if chunk.audio)
+        else:
+            named = ask(messages=secret, audio=voice).choices[0].message.audio.id
+
+        def asked_after(name: str) -> Any:
+            question = {"role": "user", "content": "What is the code word? Answer with the code word only."}
+            return ask(messages=[{"role": "assistant", "audio": {"id": name}}, question], audio=voice)
+
+        assert asked_after(named).choices[0].message.audio.transcript == "PELICAN7"
+        with pytest.raises(openai.NotFoundError) as caught:
+            asked_after("audio_0123")
+        assert caught.value.param == "messages[0].audio.id"
 
     def test_a_stream_of_another_format_is_refused(self, create: Create) -> None:
         error = refused(lambda: create(AMBER, model="gpt-audio", stream=True, **SPOKEN))
