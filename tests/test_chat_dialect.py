@@ -659,6 +659,20 @@ def test_a_seed_may_have_another_name() -> None:
     assert chat.read({"random_seed": 7}, OPENAI).seed is None
 
 
+def test_calls_that_share_an_index_are_told_apart_by_their_ids() -> None:
+    # As mistralai 3.7.0 sends back what it was answered: of its ToolCall `index` is 0 unless somebody says otherwise.
+    made = [
+        {"id": f"call{name}", "type": "function", "index": 0, "function": {"name": name, "arguments": "{}"}}
+        for name in ("roll", "greet")
+    ]
+    asked = chat.read({"messages": [{"role": "assistant", "content": [], "tool_calls": made}]}, OPENAI)
+    assert asked.messages[0].parts == (ToolCall("callroll", "roll", {}), ToolCall("callgreet", "greet", {}))
+    pieces: list[dict[str, Any]] = [made[0], {"index": 0, "function": {"arguments": " "}}, made[1]]
+    pieces.append({"index": 0, "function": {"arguments": "\n"}})
+    events = [Event(None, {"choices": [{"index": 0, "delta": {"tool_calls": [piece]}}]}) for piece in pieces]
+    assert [call.name for call in chat.fold(events, OPENAI)[0].tool_calls] == ["roll", "greet"]
+
+
 def test_functions_are_called_as_tools_where_nobody_says_otherwise() -> None:
     message = chat.render(FUNCTIONS, [CALL], context(), MANTLE)["choices"][0]["message"]
     assert "function_call" not in message and message["tool_calls"]

@@ -873,19 +873,27 @@ def _trace(message: JSON) -> str:
 
 
 def _calls(deltas: Iterable[JSON]) -> Iterator[ToolCall]:
-    """The calls in messages or deltas; a fragment belongs to its index, or to the call before it."""
+    """The calls in messages or deltas; a fragment belongs to its index, or to the call before it.
+
+    Another id begins another call: Mistral's SDK writes index 0 with every call of a message.
+    """
     calls: dict[Any, dict[str, Any]] = {}
+    begun: dict[int, Any] = {}
     latest: Any = None
     for call in itertools.chain.from_iterable(map(_call_list, deltas)):
         function = inner(call, "custom" if "custom" in call else "function")
-        name, index = word(function.get("name")), whole(call.get("index"))
+        name, index, call_id = word(function.get("name")), whole(call.get("index")), word(call.get("id"))
         if index is not None:
-            latest = index
+            latest = begun.get(index, index)
         elif name or latest is None:
             latest = ("call", len(calls))
+        if call_id and latest in calls and calls[latest]["id"] not in ("", call_id):
+            latest = (index, call_id)
+        if index is not None:
+            begun[index] = latest
         found = calls.setdefault(latest, {"id": "", "name": "", "arguments": [], "custom": False})
         found["custom"] = found["custom"] or "custom" in call
-        found["id"] = found["id"] or word(call.get("id")) or ""
+        found["id"] = found["id"] or call_id or ""
         found["name"] += name or ""
         found["arguments"].append(function.get("arguments", function.get("input")))
     for found in calls.values():
