@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from conformance.contract import Rule
 from conformance.shapes import Mismatch, brief
 from conformance.words import EXITS, MEANING, PRECEDENCE, Word
 
-__all__ = ["EXITS", "MEANING", "PRECEDENCE", "Finding", "Word", "exit_code"]
+__all__ = ["EXITS", "MEANING", "PRECEDENCE", "Finding", "Word", "exit_code", "gathered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,14 @@ class Finding:
             return 1
         return 0 if self.excused or self.warns else MEANING[self.word].exit
 
-    def text(self) -> str:
-        """The finding for a person: rule, where, expected, got, who says so, how to see it again."""
+    def text(self, also: Sequence[str] = ()) -> str:
+        """The finding for a person: rule, where, expected, got, who says so, how to see it again.
+
+        `also` are other contracts of which the very same was found.
+        """
         lines = [f"{self.rule.id} ({self.rule.level})  {self.rule.contract}: {self.word}"]
+        if also:
+            lines.append(f"  also in   {', '.join(also)}")
         if self.reason:
             lines.append(f"  because   {self.reason}")
         if self.accused or self.excused:
@@ -74,6 +79,16 @@ class Finding:
         if self.again:
             lines.append(f"  again     {self.again}")
         return "\n".join(lines)
+
+
+def gathered(findings: Iterable[Finding]) -> list[tuple[Finding, ...]]:
+    """The findings, those together that say the same of several contracts; each where its first one stood."""
+    groups: dict[tuple[object, ...], list[Finding]] = {}
+    for each in findings:
+        rule, found = each.rule, tuple((one.at, one.expected, brief(one.got)) for one in each.mismatches)
+        said = (rule.id, rule.level, rule.text, rule.source["text"], each.word, each.reason, found)
+        groups.setdefault((*said, each.excused, each.accused), []).append(each)
+    return [tuple(group) for group in groups.values()]
 
 
 def exit_code(findings: Sequence[Finding], problems: Sequence[str] = ()) -> int:

@@ -537,33 +537,16 @@ class Reporter:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.document is None:
             return
-        from conformance.measured import observed, witnessed
-        from conformance.runs import receipt, report
+        from conformance.runs.summary import summary
 
         terminalreporter.section("conformance")
-        *lines, verdict = report.matrix(
-            self.document, terminalreporter._tw.fullwidth, terminalreporter._tw.hasmarkup
-        )
-        width = terminalreporter._tw.fullwidth
-        for told in (
-            observed.table(self.document["declared"], width),
-            witnessed.table(self.document["declared"], width),
-            receipt.table(self.document["receipt"], by="model"),
-        ):
-            lines += [*told, ""] if told else []
-        if self.session.report_folder is not None:
-            lines.append(f"report: {self.session.report_folder / 'report.html'}")
-        for line in (*lines, verdict):
+        writer = terminalreporter._tw
+        for line in summary(self.document, writer.fullwidth, writer.hasmarkup, self.session.report_folder):
             terminalreporter.write_line(line)
 
 
 class Verdict:
     """Given to pytest by `conformance run`: brings the specs, prints what failed, keeps the exit code."""
-
-    TOLD = 20
-    """So many failures are printed in full."""
-    WORST = ("suite error", "broken", "inconclusive", "over budget", "not asked", "not applicable", "kept")
-    """What is told first: the cause before what only follows from it."""
 
     def __init__(self, specs: Specs, asked: list[Target] | None = None) -> None:
         self.specs, self.asked = specs, asked
@@ -582,18 +565,12 @@ class Verdict:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
-        from conformance.runs.report import failures
+        from conformance.runs.summary import failures
 
         reporter = config.pluginmanager.get_plugin(Reporter.NAME)
         if reporter is None or reporter.document is None:
             return
         self.exit_code = reporter.session.exit_code
-        worst = sorted(reporter.document["findings"], key=lambda each: self.WORST.index(each["word"]))
-        told = failures({"findings": worst})
-        for text in told[: self.TOLD]:
-            terminalreporter.write_line(f"\n{text}")
-        if len(told) > self.TOLD:
-            where = "in report.html" if reporter.session.report_folder else "--report-dir DIR keeps them all"
-            terminalreporter.write_line(f"\nand {len(told) - self.TOLD} more: {where}")
-        if told:
-            terminalreporter.write_line("")
+        told = failures(reporter.document, reporter.session.report_folder)
+        for line in ("", *told) if told else ():
+            terminalreporter.write_line(line)

@@ -18,6 +18,7 @@ from conformance.documents import library
 from conformance.formats import FILES
 from conformance.runs.stored import read_run, shape
 from mockserver.embedded import Running, start
+from tests.test_stored import finding, run
 
 ROOT = Path(__file__).resolve().parent.parent
 MUST = "puter/models:model-is-listed"
@@ -103,6 +104,33 @@ def test_a_shard_is_the_same_shard_in_every_run(tmp_path: Path) -> None:
         conformance("run", *FEW, "--shard", "2/2", "--report-dir", name, cwd=tmp_path)
         found.append(words(read_run(tmp_path / name)))
     assert found[0] == found[1] != {}
+
+
+def test_merge_tells_what_failed_and_what_it_cost_as_a_run_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = {
+        "model": "m.1",
+        "api": "Plain",
+        "requests": 2,
+        "retries": 0,
+        "input_tokens": 7,
+        "output_tokens": 3,
+    }
+    paid = {"currency": "USD", "lines": [{**line, "cost": 0.25}], "total": 0.25}
+    parts = [
+        run(finding("cap"), selection={"provider": "mock", "shard": "1/2"}, receipt=paid),
+        run(finding("ends", "broken"), selection={"provider": "mock", "shard": "2/2"}, receipt=paid),
+    ]
+    for number, part in enumerate(parts):
+        (tmp_path / f"{number}.json").write_text(json.dumps(part))
+    out = tmp_path / "whole"
+    assert main(["merge", str(tmp_path / "0.json"), str(tmp_path / "1.json"), "-o", str(out)]) == 1
+    told = capsys.readouterr().out
+    assert told.startswith("ends (must)  big/plain: broken\n")
+    assert "  m.1           4        0         14    6  $0.50\n" in told
+    assert f"report: {out / 'report.html'}\n" in told
+    assert told.splitlines()[-1].startswith("not conformant: 1 kept, 1 broken;")
 
 
 def test_merge_refuses_a_run_without_one_of_its_shards(tmp_path: Path) -> None:

@@ -155,6 +155,7 @@ def test_markdown_has_the_matrix_and_tells_what_fails() -> None:
     told = markdown.render(WHOLE)
     assert told.startswith("### Conformance: suite error\n")
     assert "| Plain | 1 X1 \\#1 x1 =1 ?1 !1 \\~1 $1 |" in told
+    assert "`12 kept   X broken   # kept, but waived: remove the waiver   x broken, only should" in told
     assert "- w.yaml:4: expired" in told
     assert "broken (must)  big/plain: broken" in told
     assert "<details open><summary>Failing (6)</summary>" in told

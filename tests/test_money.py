@@ -15,6 +15,7 @@ import pytest
 
 from conformance import retry
 from conformance.cli import main
+from conformance.formats import markdown
 from conformance.measured.plan import plan
 from conformance.measured.prices import bounds, price_of
 from conformance.probes.amount import dollars, read_dollars, read_retries
@@ -25,6 +26,7 @@ from conformance.runs.receipt import Ledger, OverBudget, receipt, table
 from conformance.session import cases, embedded
 from conformance.target import targets
 from tests.asked import CHAT, SPECS, Answer, Provider, completion, refusal
+from tests.test_stored import run
 
 Start = Callable[[Answer], Provider]
 GREETS = "usage-given"
@@ -292,3 +294,17 @@ def test_targets_of_a_plan_are_those_of_a_run() -> None:
     assert [each.model for each in imagined(SPECS, "mock")] == [
         each.model for each in targets(SPECS, "mock", mock=mock)
     ]
+
+
+def test_what_has_no_price_is_not_said_to_cost_nothing() -> None:
+    def paid(model: str, cost: float | None) -> dict[str, Any]:
+        counts = {"retries": 0, "input_tokens": 10, "output_tokens": 5}
+        return {"paid": {"model": model, "api": "Chat", "cost": cost, **counts}}
+
+    said = receipt({"a": [paid("one", None)], "b": [paid("two", None)]})
+    assert said["total"] is None
+    assert table(said, by="model")[-1].split() == ["total", "2", "0", "20", "10", "no", "price"]
+    assert "| total | | | | | no price |" in markdown.render(run(receipt=said))
+    priced = receipt({"a": [paid("one", None)], "b": [paid("two", 0.25)]})
+    assert priced["total"] == 0.25
+    assert receipt({})["total"] == 0

@@ -24,11 +24,13 @@ from conformance.card import Card
 from conformance.contract import Contract, Provider
 from conformance.documents.library import Library
 from conformance.finding import MEANING, Finding, Word
+from conformance.formats import markdown
 from conformance.loading import Specs
 from conformance.runs import report
 from conformance.shapes import ABSENT, Mismatch
 from conformance.target import Target
 from conformance.wire import eventstream, sse
+from tests import test_stored as stored
 
 HERE = Path(__file__)
 SAYS = {"text": "a page", "sure": "official doc"}
@@ -442,6 +444,24 @@ def test_failures_are_the_texts_of_the_findings_and_warnings_come_last() -> None
     ]
     assert told[0] == by_name["adds-up"].text()
     assert told[-1] == by_name["sorted"].text()
+
+
+def test_what_several_contracts_share_is_told_once_and_names_them_all() -> None:
+    place = {"at": "/x", "expected": "1", "got": 2}
+    found = [
+        {**stored.finding("cap", "broken", mismatches=[place]), "contract": contract}
+        for contract in ("big/plain", "big/streamed", "small/chat")
+    ]
+    other = {**stored.finding("cap", "broken", mismatches=[{**place, "got": 3}]), "contract": "small/words"}
+    document = stored.run(*found, other, exit_code=1)
+    one, two = report.failures(document)
+    assert one.startswith(
+        "cap (must)  big/plain: broken\n  also in   big/streamed, small/chat\n  at        /x\n"
+    )
+    assert two.startswith("cap (must)  small/words: broken\n  at        /x\n")
+    told = markdown.render(document)
+    assert "<summary>Failing (4)</summary>" in told
+    assert told.count("cap (must)") == 2
 
 
 # The page as text

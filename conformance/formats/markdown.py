@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.runs.report import AREAS, cells, told, verdict
+from conformance.runs.report import AREAS, cells, legend, texts, told, verdict
 
 TOLD = 20
 """So many failures are told in full: a comment has room for 65,536 characters."""
@@ -18,21 +18,22 @@ def render(document: Mapping[str, Any]) -> str:
     """Verdict, matrix, what failed and what it cost; the rest is in report.html."""
     lines = [f"### Conformance: {document['verdict']}", "", verdict(document).partition(": ")[2] + ".", ""]
     lines += [f"- {text}" for text in document["problems"]]
-    lines += [*_matrix(document), ""]
+    lines += [*_matrix(document), "", f"`{legend(document)}`", ""]
     findings = [told(each) for each in document["findings"]]
     failing = [each for each in findings if each.fails]
     warning = [each for each in findings if each.warns]
-    lines += _folded("Failing", [each.text() for each in failing], opened=True)
-    lines += _folded("Warnings", [each.text() for each in warning], opened=False)
+    lines += _folded(f"Failing ({len(failing)})", texts(failing), opened=True)
+    lines += _folded(f"Warnings ({len(warning)})", texts(warning), opened=False)
     excused = [f"{each.rule.name}: {each.excused}" for each in findings if each.excused]
-    lines += _folded("Excused", excused, opened=False)
+    lines += _folded(f"Excused ({len(excused)})", excused, opened=False)
     lines += _declared(document.get("declared", ()))
     lines += _receipt(document.get("receipt"))
     dropped = document.get("ruleset", {}).get("dropped", ())
     if dropped:
         name = document["ruleset"]["name"]
         told_as = [f"{each['rule']}: {each['why']}" for each in dropped]
-        lines += _folded(f"Not judged under the frozen rules {name}", told_as, opened=False)
+        title = f"Not judged under the frozen rules {name} ({len(told_as)})"
+        lines += _folded(title, told_as, opened=False)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -50,13 +51,13 @@ def _matrix(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"| {_inline(api)} | " + " | ".join(_inline(each) for each in row) + " |"
 
 
-def _folded(title: str, texts: Sequence[str], *, opened: bool) -> list[str]:
-    if not texts:
+def _folded(title: str, entries: Sequence[str], *, opened: bool) -> list[str]:
+    if not entries:
         return []
-    told_as = [text if len(text) <= LONGEST else f"{text[:LONGEST]} ..." for text in texts[:TOLD]]
+    told_as = [text if len(text) <= LONGEST else f"{text[:LONGEST]} ..." for text in entries[:TOLD]]
     fence = _fence(told_as)
-    more = [f"and {len(texts) - TOLD} more, in report.html"] if len(texts) > TOLD else []
-    head = f"<details{' open' if opened else ''}><summary>{title} ({len(texts)})</summary>"
+    more = [f"and {len(entries) - TOLD} more, in report.html"] if len(entries) > TOLD else []
+    head = f"<details{' open' if opened else ''}><summary>{title}</summary>"
     return [head, "", fence, *"\n\n".join(told_as).splitlines(), fence, *more, "", "</details>", ""]
 
 

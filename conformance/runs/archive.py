@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -133,8 +134,9 @@ def _diff(arguments: argparse.Namespace) -> int:
 
 def _merge(arguments: argparse.Namespace) -> int:
     from conformance.runs.merge import merge
-    from conformance.runs.report import matrix, write
+    from conformance.runs.report import write
     from conformance.runs.stored import read_run
+    from conformance.runs.summary import colored, failures, summary
     from conformance.target import UsageError
 
     document = merge([read_run(each) for each in arguments.runs], arguments.runs)
@@ -142,7 +144,8 @@ def _merge(arguments: argparse.Namespace) -> int:
         write(document, Path(arguments.output))
     except OSError as error:
         raise UsageError(f"-o: expected a folder to write to, got {arguments.output}: {error}") from error
-    for line in matrix(document, 100, color=False):
+    folder, width = Path(arguments.output), shutil.get_terminal_size().columns
+    for line in (*failures(document, folder), *summary(document, width, colored(sys.stdout), folder)):
         print(line)
     return int(document["exit_code"])
 

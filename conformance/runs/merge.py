@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from conformance.finding import EXITS, MEANING, exit_code
+from conformance.runs.receipt import total
 from conformance.runs.report import FORMAT, told
 from conformance.target import UsageError
 
@@ -170,10 +171,14 @@ def _receipt(receipts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     lines: dict[tuple[Any, ...], dict[str, Any]] = {}
     for receipt in receipts:
         for line in receipt["lines"]:
-            known = lines.setdefault((line["model"], line["api"]), dict.fromkeys(line, 0))
-            for name, value in line.items():
-                number = isinstance(value, (int, float)) and not isinstance(value, bool)
-                known[name] = known[name] + value if number and known[name] is not None else value
-    totals = [each["total"] for each in receipts]
-    total = None if any(each is None for each in totals) else sum(totals)
-    return {"currency": currencies.pop(), "lines": list(lines.values()), "total": total}
+            key = (line["model"], line["api"])
+            lines[key] = _added(lines[key], line) if key in lines else dict(line)
+    told = [lines[key] for key in sorted(lines, key=lambda each: (each[0] or "", each[1]))]
+    return {"currency": currencies.pop(), "lines": told, "total": total(told)}
+
+
+def _added(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("requests", "retries", "input_tokens", "output_tokens")
+    unpriced = one["cost"] is None or other["cost"] is None
+    cost = None if unpriced else round(one["cost"] + other["cost"], 9)
+    return {**one, **{name: one[name] + other[name] for name in names}, "cost": cost}

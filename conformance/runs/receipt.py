@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +95,13 @@ def receipt(exchanges: Mapping[str, Iterable[Mapping[str, Any]]]) -> dict[str, A
             unpriced = line["cost"] is None or paid["cost"] is None
             line["cost"] = None if unpriced else round(line["cost"] + paid["cost"], 9)
     told = [lines[key] for key in sorted(lines)]
-    total = round(sum(line["cost"] or 0.0 for line in told), 9)
-    return {"currency": CURRENCY, "lines": told, "total": total}
+    return {"currency": CURRENCY, "lines": told, "total": total(told)}
+
+
+def total(lines: Sequence[Mapping[str, Any]]) -> float | None:
+    """What the lines that have a price cost together; None where there are lines and none has one."""
+    priced = [line["cost"] for line in lines if line["cost"] is not None]
+    return None if lines and not priced else round(sum(priced), 9)
 
 
 def table(said: Mapping[str, Any], by: str = "api") -> list[str]:
@@ -115,8 +120,9 @@ def table(said: Mapping[str, Any], by: str = "api") -> list[str]:
         cost = "no price" if kept["cost"] is None else dollars(kept["cost"])
         rows.append((f"  {name}", *(f"{kept[each]:,}" for each in _SUMMED), cost))
     if len(sums) > 1:
-        total = (f"{sum(line[name] for line in said['lines']):,}" for name in _SUMMED)
-        rows.append(("  total", *total, dollars(said["total"])))
+        sums_of_all = (f"{sum(line[name] for line in said['lines']):,}" for name in _SUMMED)
+        cost = "no price" if said["total"] is None else dollars(said["total"])
+        rows.append(("  total", *sums_of_all, cost))
     return columns(rows)
 
 

@@ -14,6 +14,7 @@ import gzip
 import hashlib
 import json
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ from conformance import __version__
 from conformance.card import Card
 from conformance.contract import Contract, Rule
 from conformance.exchange import header
-from conformance.finding import EXITS, MEANING, Finding, exit_code
+from conformance.finding import EXITS, MEANING, Finding, exit_code, gathered
 from conformance.loading import Specs
 from conformance.runs.rulesets import digest
 from conformance.runs.store import head_of
@@ -420,6 +421,11 @@ def _columns(rows: Iterable[tuple[str, list[_Cell]] | str], names: Sequence[str]
     return [max(len(label) for label, _ in told), *areas]
 
 
+def legend(document: Mapping[str, Any]) -> str:
+    """What the marks of its matrix mean, in one line without colour: `12 kept   X broken`."""
+    return next(_legend(_Cell(document["findings"]), sys.maxsize, color=False))
+
+
 def _legend(all_cells: _Cell, width: int, color: bool) -> Iterator[str]:
     words = [("12", "kept", "green")]
     for word in (*_Cell.ORDER, "not applicable"):
@@ -510,9 +516,17 @@ def _plain(value: Any) -> str:
 
 
 def failures(document: Mapping[str, Any]) -> list[str]:
-    """The text of every finding that fails the run, then of every one that warns."""
+    """The texts of the findings that fail the run, then of those that warn; what several contracts share, once."""
     found = [told(each) for each in document["findings"]]
-    return [each.text() for each in found if each.fails] + [each.text() for each in found if each.warns]
+    return texts(each for each in found if each.fails) + texts(each for each in found if each.warns)
+
+
+def texts(findings: Iterable[Finding]) -> list[str]:
+    """The texts of the findings; one that is the same in several contracts is told once and names them."""
+    return [
+        group[0].text(sorted({each.rule.contract for each in group} - {group[0].rule.contract}))
+        for group in gathered(findings)
+    ]
 
 
 def told(said: Mapping[str, Any]) -> Finding:

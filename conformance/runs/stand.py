@@ -16,7 +16,8 @@ from conformance.recorded import document, judge_files, told
 from conformance.runs import report
 from conformance.runs.rejudge import KEPT_SECTIONS, judge_run
 from conformance.runs.stored import read_run
-from conformance.session import Verdict, report_folder
+from conformance.runs.summary import colored, failures
+from conformance.session import report_folder
 from conformance.target import UsageError
 
 
@@ -71,15 +72,10 @@ def _since_then(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _tell(said: Mapping[str, Any], folder: Path | None, lines: Sequence[str]) -> int:
-    worst = sorted(said["findings"], key=lambda each: Verdict.WORST.index(each["word"]))
-    texts = report.failures({"findings": worst})
-    for text in texts[: Verdict.TOLD]:
-        print(f"{text}\n")
-    if len(texts) > Verdict.TOLD:
-        where = "in report.html" if folder else "--report-dir DIR keeps them all"
-        print(f"and {len(texts) - Verdict.TOLD} more: {where}\n")
+    for line in failures(said, folder):
+        print(line)
     *table, verdict = (
-        report.matrix(said, shutil.get_terminal_size().columns, sys.stdout.isatty())
+        report.matrix(said, shutil.get_terminal_size().columns, colored(sys.stdout))
         if said["findings"]
         else [report.verdict(said)]
     )
