@@ -42,22 +42,26 @@ class ToolCall:
     """A call of a tool; `arguments` is the parsed JSON (an object in a right call).
 
     When the arguments came as text that is no JSON, `arguments` is that text; of a `custom`
-    tool it is the input, which always is text.
+    tool it is the input, which always is text. What a tool that the API itself knows has to do stands in an
+    item of its own: `builtin` is that item's word (computer, shell, ...), `arguments` its members.
     """
 
     id: str
     name: str
     arguments: Any
     custom: bool = False
+    builtin: str | None = None
+    namespace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What the application answers to the call `id`."""
+    """What the application answers to the call `id`; `builtin` as in that call."""
 
     id: str
     parts: tuple[Text | Media, ...]
     error: bool = False
+    builtin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,8 @@ class Tool:
     """A function on offer; `schema` is the JSON Schema of its arguments.
 
     A `custom` tool takes free text instead, or text of a `grammar` (`syntax` lark or regex, and
-    its `definition`); its `schema` is empty.
+    its `definition`); its `schema` is empty. `builtin` is a tool that the API itself knows and the application
+    runs, as it was asked for. A `deferred` one is not seen before it was searched for.
     """
 
     name: str
@@ -105,14 +110,17 @@ class Tool:
     strict: bool | None = None
     custom: bool = False
     grammar: Mapping[str, Any] | None = None
+    builtin: Mapping[str, Any] | None = None
+    namespace: str | None = None
+    deferred: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class HostedTool:
     """A tool on offer that the provider itself runs.
 
-    `kind` is web_search, file_search, code_interpreter, image_generation or mcp; `said` is the tool as it was
-    asked for; `forced` means that it has to be used.
+    `kind` is web_search, file_search, code_interpreter, image_generation, mcp, shell or tool_search; `said` is the
+    tool as it was asked for; `forced` means that it has to be used.
     """
 
     kind: str
@@ -210,6 +218,15 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class FileCitation:
+    """A file that an answer follows; `index` is where in its text it is named, in characters."""
+
+    file: str
+    name: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """One answer: parts in order, why it ended, what it cost.
 
@@ -223,6 +240,7 @@ class Reply:
     citations: tuple[Citation, ...] = ()
     hosted: tuple[HostedCall, ...] = ()
     """What tools of the provider did before the answer was given."""
+    cited_files: tuple[FileCitation, ...] = ()
 
     @property
     def text(self) -> str:

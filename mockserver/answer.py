@@ -420,6 +420,11 @@ class _Answering(Asking):
             if turn.hosted:
                 forms = self._contract.profile["ids"]
                 replies = [hosted.ran(turn, each, forms, self.ids) for each in replies]
+            if any(call.builtin == "computer" for each in replies for call in each.tool_calls):
+                from mockserver.simulation import acting
+
+                profile = self._contract.profile
+                replies = [acting.checked(each, turn, profile, self.ids) for each in replies]
         operations = varied(self.operations, self.request, self.request_id)
         return [broken_reply(each, operations) for each in replies]
 

@@ -56,6 +56,8 @@ mantle:
   renamed: {}
   placed: []
   phases: null
+  client: {}
+  safety_checks: []
   hosted: {tools: {}, items: {}}
   members: &members
     background: false
@@ -98,6 +100,7 @@ mantle:
     tool: &tool {description: null, parameters: null, strict: true}
     format: {description: null}
     others: {}
+    last: []
     strict_schemas: false
   usage_details: &details
     input_tokens_details: {cached_tokens: 0, cache_write_tokens: 0}
@@ -138,6 +141,8 @@ openai:
   renamed: {}
   placed: []
   phases: null
+  client: {}
+  safety_checks: []
   hosted: {tools: {}, items: {}}
   members: {<<: *members, billing: {payer: developer}}
   finish: {length: max_output_tokens, content_filter: content_filter}
@@ -149,6 +154,7 @@ openai:
     tool: *tool
     format: {description: null}
     others: {}
+    last: []
     strict_schemas: false
   usage_details: *details
   tier: *tier

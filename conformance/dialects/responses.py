@@ -25,10 +25,15 @@ What differs between them stands in the contract's profile:
     phases         null, or the `phase` of a message: `last` of the answer, or `before_calls` of tools
     text_part      members that an output_text part has besides
     echo           tool, format: members that an echoed function tool or json_schema format has at least;
-                   others: the same by the type of another tool; strict_schemas: whether the schema of a
-                   tool is echoed as strict mode makes it, where the request does not say `strict`
+                   others: the same by the type of another tool; last: types of tools that are echoed after
+                   all others; strict_schemas: whether the schema of a tool is echoed as strict mode makes it,
+                   where the request does not say `strict`
+    client         tools beside functions that the application runs: type -> the word before `_call` in the
+                   type of the item that asks for it
+    safety_checks  what a computer asks to have acknowledged before it acts: code, message, and `about`, a
+                   regular expression over prompts
     hosted         what the provider runs itself. tools: type -> web_search, file_search, code_interpreter,
-                   image_generation or mcp; items: by the type of the item that tells of it `stages` (the
+                   image_generation, mcp, shell or tool_search; items: by the type of the item that tells of it `stages` (the
                    events it goes through), `streamed` (null, or a member whose words come one by one:
                    member, event), `included` (members that come only with an `include`, and what stands
                    there without: {pointer: {include, otherwise}}; without `otherwise` nothing)
@@ -83,10 +88,8 @@ from conformance.dialects.chat import (
     mapping,
     neutral,
     number,
-    padding_text,
     read_content,
     read_output,
-    read_tools,
     read_usage,
     sequence,
     tier_word,
@@ -94,13 +97,27 @@ from conformance.dialects.chat import (
     word,
     write_usage,
 )
+from conformance.dialects.responses_tools import (
+    announced,
+    call_in,
+    call_item,
+    delta_of,
+    echoed_tools,
+    grow,
+    hosted_item,
+    is_call,
+    is_result,
+    offered,
+    payloads,
+    result_in,
+    written_call,
+    written_result,
+)
 from conformance.exchange import Event
-from conformance.select import change
 from conformance.values import (
     Citation,
+    FileCitation,
     Finish,
-    HostedCall,
-    HostedTool,
     Media,
     Message,
     OutputFormat,
@@ -172,15 +189,13 @@ def read(body: JSON, profile: Profile) -> Turn:
     Items of one assistant turn (its trace, its words, its calls) are one message.
     """
     body = _heeded(body, profile)
-    tools, choice = read_tools(sequence(body.get("tools")), body.get("tool_choice"))
+    given = items(body)
+    tools, choice, hosted = offered(body, given, profile)
     effort, output = mapping(body.get("reasoning")), mapping(body.get("text"))
     instructions = word(body.get("instructions"))
-    hosted = tuple(_hosted(body, profile))
-    if choice == ToolChoice("any") and hosted and not tools:
-        choice, hosted = None, (replace(hosted[0], forced=True), *hosted[1:])
     first = [Message("system", (Text(instructions),))] if instructions else []
     return Turn(
-        messages=(*first, *_read_items(items(body), profile)),
+        messages=(*first, *_read_items(given, profile)),
         model=word(body.get("model")),
         tools=tools,
         tool_choice=choice,
@@ -252,22 +267,6 @@ def _alternatives(body: JSON) -> int | None:
     return (whole(body.get("top_logprobs")) or 0) if included else None
 
 
-def _hosted(body: JSON, profile: Profile) -> Iterator[HostedTool]:
-    known, choice = profile["hosted"]["tools"], mapping(body.get("tool_choice"))
-    allowed = [mapping(tool).get("type") for tool in sequence(choice.get("tools"))]
-    for tool in map(mapping, sequence(body.get("tools"))):
-        kind = word(tool.get("type")) or ""
-        if kind in known and ("mode" not in choice or kind in allowed):
-            # What a person has approved is not asked for again.
-            approved = {"require_approval": "never"} if _approved(body) else {}
-            yield HostedTool(known[kind], {**tool, **approved}, choice.get("type") == kind)
-
-
-def _approved(body: JSON) -> bool:
-    answers = (item for item in map(mapping, items(body)) if item.get("type") == "mcp_approval_response")
-    return any(item.get("approve") is True for item in answers)
-
-
 def _besides(name: str, given: JSON, *read_already: str) -> dict[str, Any]:
     rest = {member: value for member, value in given.items() if member not in read_already}
     return {name: rest} if rest else {}
@@ -275,11 +274,14 @@ def _besides(name: str, given: JSON, *read_already: str) -> dict[str, Any]:
 
 def _read_items(given: Iterable[Any], profile: Profile) -> list[Message]:
     messages: list[Message] = []
+    ids: dict[str, str] = {}
     for item in map(mapping, given):
         role = _role(item)
         if role is None:
             continue
-        parts = _item_parts(item, profile)
+        if is_call(item) and isinstance(item.get("id"), str):
+            ids[item["id"]] = item["call_id"]
+        parts = (result_in(item, ids),) if is_result(item) else _item_parts(item, profile)
         if messages and _continues(messages[-1], role, item):
             messages[-1] = replace(messages[-1], parts=(*messages[-1].parts, *parts))
         else:
@@ -295,6 +297,10 @@ def _role(item: JSON) -> Role | None:
         case "reasoning" | "function_call" | "custom_tool_call":
             return "assistant"
         case "function_call_output" | "custom_tool_call_output":
+            return "tool"
+        case _ if is_call(item):
+            return "assistant"
+        case _ if is_result(item):
             return "tool"
         case _:
             return None
@@ -320,7 +326,8 @@ def _item_parts(item: JSON, profile: Profile) -> tuple[Part, ...]:
         case "function_call":
             written, name = item.get("arguments"), word(item.get("name")) or ""
             arguments = arguments_value(written) if isinstance(written, str) else written
-            return (ToolCall(word(item.get("call_id")) or "", name, arguments),)
+            space = word(item.get("namespace"))
+            return (ToolCall(word(item.get("call_id")) or "", name, arguments, namespace=space),)
         case "custom_tool_call":
             name, text = word(item.get("name")) or "", word(item.get("input")) or ""
             return (ToolCall(word(item.get("call_id")) or "", name, text, custom=True),)
@@ -328,6 +335,10 @@ def _item_parts(item: JSON, profile: Profile) -> tuple[Part, ...]:
             content = read_content(item.get("output"))
             parts = tuple(part for part in content if isinstance(part, Text | Media))
             return (ToolResult(word(item.get("call_id")) or "", parts),)
+        case _ if is_call(item):
+            return (call_in(item),)
+        case _ if is_result(item):
+            return (result_in(item, {}),)
         case _:
             return ()
 
@@ -352,12 +363,18 @@ def _write_message(message: Message) -> Iterator[dict[str, Any]]:
 
 def _write_item(part: Part) -> dict[str, Any]:
     match part:
+        case ToolCall(builtin=str()):
+            return written_call(part)
+        case ToolResult(builtin=str()):
+            return written_result(part)
         case ToolCall(custom=True):
             text = arguments_text(part.arguments)
             return {"type": "custom_tool_call", "call_id": part.id, "name": part.name, "input": text}
         case ToolCall():
             arguments = arguments_text(part.arguments)
-            return {"type": "function_call", "call_id": part.id, "name": part.name, "arguments": arguments}
+            space = {} if part.namespace is None else {"namespace": part.namespace}
+            called = {"call_id": part.id, "name": part.name, "arguments": arguments}
+            return {"type": "function_call", **called, **space}
         case ToolResult():
             output = _write_content(part.parts, "user") if part.parts else ""
             return {"type": "function_call_output", "call_id": part.id, "output": output}
@@ -371,6 +388,8 @@ def _write_item(part: Part) -> dict[str, Any]:
 def _kind(part: Part) -> str:
     """The type of the item in which a part stands."""
     match part:
+        case ToolCall(builtin=str(kind)):
+            return f"{kind}_call"
         case ToolCall():
             return "custom_tool_call" if part.custom else "function_call"
         case ToolResult():
@@ -458,10 +477,12 @@ def parse(answer: Any, profile: Profile) -> list[Reply]:
     return [Reply(parts, _finish(answer, parts, profile), usage)]
 
 
-def _finish(answer: JSON, parts: Iterable[Part], profile: Profile) -> Finish | None:
+def _finish(answer: JSON, parts: Sequence[Part], profile: Profile) -> Finish | None:
     match answer.get("status"):
         case "completed":
-            return "tool_calls" if any(isinstance(part, ToolCall) for part in parts) else "stop"
+            done = {part.id for part in parts if isinstance(part, ToolResult)}
+            left = [part for part in parts if isinstance(part, ToolCall) and part.id not in done]
+            return "tool_calls" if left else "stop"
         case "incomplete":
             return neutral(mapping(answer.get("incomplete_details")).get("reason"), profile["finish"])
         case _:
@@ -486,7 +507,7 @@ def _begun(body: JSON, made: str, context: Context, profile: Profile) -> dict[st
         "service_tier": word(body.get("service_tier"))
         or profile["stream"]["tier"]
         or tier_word(context.tier, profile["tier"]),
-        "tools": [_echoed_tool(mapping(tool), profile) for tool in sequence(body.get("tools"))],
+        "tools": echoed_tools(body, items(body), profile),
         "text": _echoed_text(mapping(body.get("text")), profile),
     }
     members: Mapping[str, Any] = profile["members"]
@@ -534,29 +555,6 @@ def _echoed(said: Any, unsaid: Any) -> Any:
     return unsaid if said is None else said
 
 
-def _echoed_tool(tool: JSON, profile: Profile) -> dict[str, Any]:
-    echo = profile["echo"]
-    if tool.get("type") != "function":
-        return {**echo["others"].get(word(tool.get("type")), {}), **tool}
-    said = {**echo["tool"], **{name: value for name, value in tool.items() if value is not None}}
-    if echo["strict_schemas"] and tool.get("strict") is None:
-        said["parameters"] = _strict(said["parameters"])
-    return said
-
-
-def _strict(schema: Any) -> Any:
-    """A schema as strict mode wants it: objects are closed, and every member of theirs is required."""
-    if isinstance(schema, list):
-        return [_strict(each) for each in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    closed = {name: _strict(value) for name, value in schema.items()}
-    members = schema.get("properties")
-    if isinstance(members, Mapping):
-        closed |= {"additionalProperties": False, "required": list(members)}
-    return closed
-
-
 def _echoed_text(said: JSON, profile: Profile) -> Any:
     text = _echoed(said, profile["members"].get("text"))
     form = mapping(mapping(text).get("format"))
@@ -569,7 +567,7 @@ def _output(body: JSON, reply: Reply, context: Context, profile: Profile) -> lis
     """The finished output items; when the answer was cut off, the last one is incomplete."""
     output: list[dict[str, Any]] = []
     numbers = itertools.count()
-    hosted = [_hosted_item(call, body, context, profile) for call in reply.hosted]
+    hosted = [hosted_item(call, body, context, profile) for call in reply.hosted]
     for kind, group in itertools.groupby(reply.parts, key=_kind):
         if kind != "reasoning":
             output += hosted
@@ -603,7 +601,10 @@ def _item(
         case ToolCall() as call:
             made = call.id or _call_id(numbers, context, profile)
             member = "input" if call.custom else "arguments"
-            said = {"call_id": made, "name": call.name, member: arguments_text(call.arguments)}
+            space = {} if call.namespace is None else {"namespace": call.namespace}
+            said = {"call_id": made, "name": call.name, **space, member: arguments_text(call.arguments)}
+            if call.builtin is not None:
+                said = call_item(call, made)
         case Reasoning() as trace:
             said = _trace(trace, body, profile)
         case _:
@@ -624,21 +625,6 @@ def _phase(reply: Reply, profile: Profile) -> dict[str, Any]:
     if phases is None:
         return {}
     return {"phase": phases["before_calls"] if reply.tool_calls else phases["last"]}
-
-
-def _hosted_item(call: HostedCall, body: JSON, context: Context, profile: Profile) -> dict[str, Any]:
-    included = sequence(body.get("include"))
-    said: Any = dict(call.said)
-    for where, rule in profile["hosted"]["items"][call.item]["included"].items():
-        if rule["include"] not in included:
-            said, _ = change(said, where, rule.get("otherwise"), remove="otherwise" not in rule)
-    return {
-        "id": make_id(profile["ids"][call.item], context.ids),
-        "type": call.item,
-        **({"status": "completed"} if call.item in profile["with_status"] else {}),
-        **profile["items"].get(call.item, {}),
-        **said,
-    }
 
 
 def _trace(trace: Reasoning, body: JSON, profile: Profile) -> dict[str, Any]:
@@ -691,9 +677,8 @@ def _unsealed(sealed: str, profile: Profile) -> str | None:
 def _answered(part: Part, reply: Reply, body: JSON, context: Context, profile: Profile) -> dict[str, Any]:
     match part:
         case Text(words):
-            found = (
-                {"annotations": [_annotation(each) for each in reply.citations]} if reply.citations else {}
-            )
+            sources: list[Citation | FileCitation] = [*reply.citations, *reply.cited_files]
+            found = {"annotations": [_annotation(each) for each in sources]} if sources else {}
             alternatives = _alternatives(body)
             likely = {} if alternatives is None else {"logprobs": context.likely(words, alternatives)}
             return {"type": "output_text", "text": words, **profile["text_part"], **found, **likely}
@@ -704,7 +689,10 @@ def _answered(part: Part, reply: Reply, body: JSON, context: Context, profile: P
     )
 
 
-def _annotation(found: Citation) -> dict[str, Any]:
+def _annotation(found: Citation | FileCitation) -> dict[str, Any]:
+    if isinstance(found, FileCitation):
+        named = {"file_id": found.file, "filename": found.name}
+        return {"type": "file_citation", **named, "index": found.index}
     place = {"start_index": found.start, "end_index": found.end}
     return {"type": "url_citation", **place, "url": found.url, "title": found.title}
 
@@ -789,12 +777,12 @@ def _payloads(body: JSON, reply: Reply, context: Context, profile: Profile) -> I
                 yield from _trace_payloads(item, where, context, profile)
             case "function_call":
                 pieces, said = fragments(item["arguments"]), {"arguments": item["arguments"]}
-                yield from _grow("function_call_arguments", where, pieces, said, {}, context, profile)
+                yield from grow("function_call_arguments", where, pieces, said, {}, context, profile)
             case "custom_tool_call":
                 written, said = context.split(item["input"]), {"input": item["input"]}
-                yield from _grow("custom_tool_call_input", where, written, said, {}, context, profile)
+                yield from grow("custom_tool_call_input", where, written, said, {}, context, profile)
             case _:
-                yield from _hosted_payloads(item, where, context, profile)
+                yield from payloads(item, where, context, profile)
         yield {"type": "response.output_item.done", "output_index": index, "item": item}
     kind = f"response.{_status(reply, profile)}"
     settled = _settled(body, made, output, reply, context, profile)
@@ -813,14 +801,8 @@ def _empty(item: JSON, profile: Profile) -> dict[str, Any]:
     """An item as it is announced: all that is known before its words."""
     kind = item["type"]
     status = {"status": "in_progress"} if "status" in item else {}
-    if kind in profile["hosted"]["items"]:
-        rules = profile["hosted"]["items"][kind]
-        streamed = rules["streamed"]
-        wordless = {} if streamed is None else {streamed["member"]: ""}
-        announced: Any = {**item, **wordless, **status}
-        for where, rule in rules["included"].items():
-            announced, _ = change(announced, where, rule.get("otherwise"), remove="otherwise" not in rule)
-        return dict(announced)
+    if kind not in WORDLESS:
+        return announced(item, profile)
     beside: JSON = profile["items"].get(kind, {})
     kept = {
         name: beside.get(name, value)
@@ -838,7 +820,7 @@ def _message_payloads(
         if part["type"] == "refusal":
             yield {"type": "response.content_part.added", **place, "part": {**part, "refusal": ""}}
             pieces, said = context.split(part["refusal"]), {"refusal": part["refusal"]}
-            yield from _grow("refusal", place, pieces, said, {}, context, profile)
+            yield from grow("refusal", place, pieces, said, {}, context, profile)
         else:
             empty = {**part, **profile["stream"]["empty_part"], "text": ""}
             yield {"type": "response.content_part.added", **place, "part": empty}
@@ -855,7 +837,7 @@ def _text_payloads(part: JSON, place: JSON, context: Context, profile: Profile) 
     )
     for piece, entries in zip(pieces, each, strict=True):
         told = beside if entries is None else {**beside, "logprobs": entries}
-        yield _delta("output_text", place, piece, told, context, profile)
+        yield delta_of("output_text", place, piece, told, context, profile)
     for index, annotation in enumerate(sequence(part.get("annotations"))):
         found = {"annotation_index": index, "annotation": annotation}
         yield {"type": "response.output_text.annotation.added", **place, **found}
@@ -883,41 +865,6 @@ def _trace_payloads(item: JSON, where: JSON, context: Context, profile: Profile)
         if around is not None:
             yield {"type": f"response.{around}.added", **place, "part": {**part, "text": ""}}
         pieces, said = context.split(part["text"]), {"text": part["text"]}
-        yield from _grow(name, place, pieces, said, {}, context, profile)
+        yield from grow(name, place, pieces, said, {}, context, profile)
         if around is not None:
             yield {"type": f"response.{around}.done", **place, "part": part}
-
-
-def _hosted_payloads(item: JSON, where: JSON, context: Context, profile: Profile) -> Iterator[dict[str, Any]]:
-    """The stages that a hosted tool goes through; what it is told to do comes before the second."""
-    rules = profile["hosted"]["items"][item["type"]]
-    stages, streamed = rules["stages"], rules["streamed"]
-    for index, stage in enumerate(stages):
-        if index == 1 and streamed is not None:
-            said = item[streamed["member"]]
-            pieces, whole_text = context.split(said), {streamed["member"]: said}
-            yield from _grow(streamed["event"], where, pieces, whole_text, {}, context, profile)
-        yield {"type": f"response.{item['type']}.{stage}", **where}
-
-
-def _grow(
-    name: str,
-    place: JSON,
-    pieces: Iterable[str],
-    said: JSON,
-    beside: JSON,
-    context: Context,
-    profile: Profile,
-) -> Iterator[dict[str, Any]]:
-    """A delta for each piece, then the event that says the whole."""
-    for piece in pieces:
-        yield _delta(name, place, piece, beside, context, profile)
-    yield {"type": f"response.{name}.done", **place, **said, **beside}
-
-
-def _delta(
-    name: str, place: JSON, piece: str, beside: JSON, context: Context, profile: Profile
-) -> dict[str, Any]:
-    padding = profile["stream"]["obfuscation"]
-    random = {} if padding is None else {"obfuscation": padding_text(padding, context.ids)}
-    return {"type": f"response.{name}.delta", **place, "delta": piece, **beside, **random}

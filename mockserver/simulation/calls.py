@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from conformance.values import Tool, ToolCall, Turn
 
+from . import acting
 from .asked import is_greeting
 from .grammars import text_of
 from .instances import instance, slots
 from .literal import literal
 from .mentions import Mentions, mentions
-from .words import arithmetic, stems
+from .words import arithmetic, gist, stems, topics
 
 __all__ = ["UnknownTool", "calls"]
 
@@ -36,6 +37,13 @@ REFUSES_TOOLS = re.compile(
 WANTS_TOOLS = re.compile(
     r"\b(?:use|using|with) (?:your|the) (?:tools?|functions?)\b|\bfollow the tool instructions\b", re.I
 )
+SEARCH = "tool_search"
+SEARCHES = re.compile(
+    r"\btool[ _-]?search\b|\b(?:search|look|find)\b.{0,20}\btools?\b|\bdiscover\b.{0,40}\btools?\b", re.I
+)
+"""Words for which tools are searched that nobody has named yet."""
+QUERY = {"properties": {"query": {"type": "string"}}, "required": ["query"]}
+"""What a search is told where the request does not say it."""
 CODE = re.compile(r"```[\w+-]*\n(.*?)```", re.S)
 
 
@@ -68,19 +76,78 @@ def calls(turn: Turn, prompt: str, said: str, made: Sequence[ToolCall]) -> tuple
         if tool is None:
             offered = ", ".join(tool.name for tool in turn.tools) or "none"
             raise UnknownTool(f"tool to call: expected one of the tools on offer ({offered}), got {name!r}")
+        if tool.builtin is not None:
+            return (_acted(tool, prompt, made) or _last(tool, prompt),)
         return _limited(turn, _calls_of(tool, prompt, said))
-    functions = [tool for tool in turn.tools if not _takes_result(tool)]
-    wanted = [call for tool in _wanted(functions, prompt) for call in _calls_of(tool, prompt, said)]
+    own = [tool for tool in turn.tools if tool.builtin is None]
+    acted = _acting(turn, prompt, made)
+    if acted is not None:
+        return (acted,)
+    wishes = _wanted([tool for tool in own if not _takes_result(tool)], prompt)
+    if search := _search(turn, prompt, made, wishes):
+        return (search,)
+    if _searcher(turn) is not None:
+        # What the application did not find is not there.
+        own = [tool for tool in own if not tool.deferred]
+        wishes = [tool for tool in wishes if not tool.deferred]
+    functions = [tool for tool in own if not _takes_result(tool)]
+    wanted = [call for tool in wishes for call in _calls_of(tool, prompt, said)]
     if left := _not_made(wanted, made, turn.parallel_tool_calls is not False):
         return _limited(turn, left)
     if ordered := _ordered(turn, functions, prompt, made):
         return _limited(turn, _calls_of(ordered, prompt, said)[:1])
-    takers = [tool for tool in turn.tools if _takes_result(tool)]
+    takers = [tool for tool in own if _takes_result(tool)]
     if takers:
         return (_call(_likeliest(takers, prompt), mentions(said)),)
     if choice == "any":
-        return _limited(turn, _calls_of(_likeliest(turn.tools, prompt), prompt, said))
+        likeliest = _likeliest(own or turn.tools, prompt)
+        if likeliest.builtin is not None:
+            return (_acted(likeliest, prompt, made) or _last(likeliest, prompt),)
+        return _limited(turn, _calls_of(likeliest, prompt, said))
     return ()
+
+
+def _acting(turn: Turn, prompt: str, made: Sequence[ToolCall]) -> ToolCall | None:
+    """What the application is to do next with a computer, a shell or a file; None where nothing of it is wanted."""
+    tools = [tool for tool in turn.tools if tool.builtin is not None]
+    if not tools or _wants_none(prompt):
+        return None
+    tool = acting.wanted(tools, prompt)
+    return None if tool is None else _acted(tool, prompt, made)
+
+
+def _acted(tool: Tool, prompt: str, made: Sequence[ToolCall]) -> ToolCall | None:
+    """The first step that the tool was not told yet."""
+    if tool.name == SEARCH:
+        return _searched(tool, prompt)
+    steps, done = acting.steps(tool, prompt), sum(call.name == tool.name for call in made)
+    return steps[done] if done < len(steps) else None
+
+
+def _last(tool: Tool, prompt: str) -> ToolCall:
+    return acting.steps(tool, prompt)[-1]
+
+
+def _searcher(turn: Turn) -> Tool | None:
+    """The tool by which the application searches for others."""
+    return next((tool for tool in turn.tools if tool.builtin is not None and tool.name == SEARCH), None)
+
+
+def _search(turn: Turn, prompt: str, made: Sequence[ToolCall], wishes: Sequence[Tool]) -> ToolCall | None:
+    """The search for tools that the application makes, where the prompt wants some that are not seen yet."""
+    tool = _searcher(turn)
+    if tool is None or _wants_none(prompt) or any(call.name == SEARCH for call in made):
+        return None
+    told = "\n".join(message.text for message in turn.messages if message.role in ("system", "user"))
+    hidden = any(wish.deferred for wish in wishes)
+    return _searched(tool, prompt) if hidden or (not wishes and SEARCHES.search(gist(told))) else None
+
+
+def _searched(tool: Tool, prompt: str) -> ToolCall:
+    schema = (tool.builtin or {}).get("parameters") or QUERY
+    words = " ".join(topics(gist(prompt))[:8]) or gist(prompt)
+    arguments = instance({"type": "object", **schema}, mentions(words), optional=False)
+    return ToolCall("", SEARCH, {"arguments": arguments, "execution": "client"}, builtin=SEARCH)
 
 
 def _limited(turn: Turn, found: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
@@ -92,9 +159,14 @@ def _takes_result(tool: Tool) -> bool:
     return bool(TAKES_RESULT.match(tool.name) or SAYS_RESULT.search(tool.description))
 
 
+def _wants_none(prompt: str) -> bool:
+    """Whether the prompt is evidently answered without tools."""
+    return is_greeting(prompt) or bool(REFUSES_TOOLS.search(prompt)) or literal(prompt) is not None
+
+
 def _wanted(tools: Sequence[Tool], prompt: str) -> list[Tool]:
     """The tools that the prompt evidently wants, the likeliest first."""
-    if is_greeting(prompt) or REFUSES_TOOLS.search(prompt) or literal(prompt) is not None:
+    if _wants_none(prompt):
         return []
     wishes = sorted((_wish(tool, prompt) for tool in tools), key=lambda wish: -wish.score)
     if any(wish.named for wish in wishes):
@@ -157,9 +229,9 @@ def _calls_of(tool: Tool, prompt: str, said: str) -> list[ToolCall]:
 
 def _call(tool: Tool, said: Mentions) -> ToolCall:
     if tool.custom:
-        return ToolCall("", tool.name, _input(tool, said), custom=True)
+        return ToolCall("", tool.name, _input(tool, said), custom=True, namespace=tool.namespace)
     schema = tool.schema if tool.schema.get("type") else {"type": "object", **tool.schema}
-    return ToolCall("", tool.name, instance(schema, said, optional=False))
+    return ToolCall("", tool.name, instance(schema, said, optional=False), namespace=tool.namespace)
 
 
 def _input(tool: Tool, said: Mentions) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 from conformance.dialects import Ids
 from conformance.dialects.chat import make_id
 from conformance.probes.picture import draw
-from conformance.values import HostedCall, HostedTool, Reply, Text, Turn
+from conformance.values import FileCitation, HostedCall, HostedTool, Reply, Text, Tool, Turn
 
+from . import acting
 from .words import gist
 
 __all__ = ["ran", "wanting"]
@@ -24,6 +25,7 @@ WANTED = {
     "code_interpreter": r"\b(?:python|code|calculate|compute|plot|script|csv)\b",
     "image_generation": r"\b(?:draw|paint|sketch|generate|create|make)\b.{0,60}\b(?:image|picture|logo|photo|illustration)\b",
     "mcp": r"\b(?:mcp|server|tools?|connector)\b",
+    "shell": acting.WANTED["shell"],
 }
 """Words in a prompt for which a tool of that kind is used, when nobody forces or forbids it."""
 LISTED = "search"
@@ -31,13 +33,19 @@ LISTED = "search"
 
 
 def wanting(turn: Turn) -> Turn:
-    """The turn with those of its hosted tools that are to be used, each of them forced; the others are left out."""
+    """The turn with those of its hosted tools that are to be used, each of them forced; the others are left out.
+
+    A search for tools stays: whether it is used shows when the model has called one.
+    """
     mode = turn.tool_choice.mode if turn.tool_choice else "auto"
     if mode in ("none", "named"):
-        return replace(turn, hosted=())
+        return replace(turn, hosted=tuple(tool for tool in turn.hosted if tool.kind == "tool_search"))
     prompt = _prompt(turn)
+    searches = tuple(tool for tool in turn.hosted if tool.kind == "tool_search")
     wanted = [
-        tool for tool in turn.hosted if tool.forced or re.search(WANTED[tool.kind], prompt, re.I | re.S)
+        tool
+        for tool in turn.hosted
+        if tool.forced or (tool.kind in WANTED and re.search(WANTED[tool.kind], prompt, re.I | re.S))
     ]
     if any(tool.forced for tool in turn.hosted):
         wanted = [tool for tool in wanted if tool.forced]
@@ -45,7 +53,9 @@ def wanting(turn: Turn) -> Turn:
     chosen = tuple(
         replace(tool, forced=True) for tool in wanted[: max(most, 0) if isinstance(most, int) else None]
     )
-    return replace(turn, hosted=chosen, search=any(tool.kind == "web_search" for tool in chosen))
+    return replace(
+        turn, hosted=(*chosen, *searches), search=any(tool.kind == "web_search" for tool in chosen)
+    )
 
 
 def ran(turn: Turn, reply: Reply, forms: Mapping[str, Any], ids: Ids) -> Reply:
@@ -55,13 +65,37 @@ def ran(turn: Turn, reply: Reply, forms: Mapping[str, Any], ids: Ids) -> Reply:
     """
     if reply.tool_calls:
         # What the application has to do comes first.
-        return reply
+        return replace(reply, hosted=tuple(_searched(turn, reply)))
     calls = tuple(call for tool in turn.hosted for call in _calls(tool, _prompt(turn), reply, forms, ids))
     if any(call.item == "mcp_approval_request" for call in calls):
         reply = replace(
             reply, parts=tuple(part for part in reply.parts if not isinstance(part, Text)), finish="stop"
         )
-    return replace(reply, hosted=calls)
+    return replace(reply, hosted=calls, cited_files=tuple(_cited(calls, reply)))
+
+
+def _searched(turn: Turn, reply: Reply) -> Iterator[HostedCall]:
+    """The search by which the provider found the tools that are called and were not seen before."""
+    search = next((tool for tool in turn.hosted if tool.kind == "tool_search"), None)
+    if search is None:
+        return
+    hidden = {(tool.namespace, tool.name) for tool in turn.tools if tool.deferred}
+    called = [call.namespace for call in reply.tool_calls if (call.namespace, call.name) in hidden]
+    paths = list(dict.fromkeys(called))
+    if paths:
+        said = {"call_id": None, "execution": "server"}
+        yield HostedCall("tool_search_call", {**said, "arguments": {"paths": paths}})
+        found = [tool for tool in search.said["among"] if tool.get("name") in paths]
+        yield HostedCall("tool_search_output", {**said, "tools": found})
+
+
+def _cited(calls: Sequence[HostedCall], reply: Reply) -> Iterator[FileCitation]:
+    """Where the answer names the files that were found: at its end."""
+    if reply.finish != "stop" or not reply.text:
+        return
+    for call in calls:
+        for found in call.said.get("results", ()) if call.item == "file_search_call" else ():
+            yield FileCitation(found["file_id"], found["filename"], len(reply.text))
 
 
 def _prompt(turn: Turn) -> str:
@@ -93,8 +127,24 @@ def _calls(
             said = {name: value or "auto" for name, value in kept.items()}
             more = {"action": "generate", "output_format": "png", "revised_prompt": prompt, "result": picture}
             yield HostedCall("image_generation_call", {**more, **said})
+        case "shell":
+            yield from _in_container(tool, prompt, reply, forms, ids)
         case "mcp":
             yield from _of_server(tool.said, prompt, reply)
+
+
+def _in_container(
+    tool: HostedTool, prompt: str, reply: Reply, forms: Mapping[str, Any], ids: Ids
+) -> Iterator[HostedCall]:
+    """A shell that the provider runs says what the answer will."""
+    where = tool.said.get("environment") or {}
+    named = where.get("container_id") or make_id(forms["container"], ids)
+    call_id = {"call_id": make_id(forms["call"], ids)}
+    [step] = acting.steps(Tool("shell", builtin=tool.said), prompt)
+    place = {"type": "container_reference", "container_id": named}
+    yield HostedCall("shell_call", {**call_id, "action": step.arguments["action"], "environment": place})
+    done = {"stdout": f"{reply.text}\n", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}}
+    yield HostedCall("shell_call_output", {**call_id, "output": [done], "max_output_length": None})
 
 
 def _of_server(said: Mapping[str, Any], prompt: str, reply: Reply) -> Iterator[HostedCall]:
