@@ -90,6 +90,8 @@ PLAN_ENDS = """examples:
   conformance plan --provider puter --budget 0.10 --limits a real one, and whether ten cents are enough
 
 A plan is an upper bound: a token for each byte that is sent, and each cap used up. No key is needed.
+
+exit codes: 0 planned, 1 it may cost more than --budget, or nobody knows, 2 usage
 """
 LIMITS_ENDS = """What is refused costs nothing, so requests above the claim go first; one between 128,000 and 131,072 tells
 which of them `128K` is; a code word before the filler tells a prompt that was cut in silence.
@@ -628,9 +630,7 @@ def _judge(arguments: argparse.Namespace) -> int:
 def _plan(arguments: argparse.Namespace) -> int:
     from conformance.measured.plan import command
 
-    for line in command(specs_of(arguments.specs), arguments):
-        print(line)
-    return 0
+    return command(specs_of(arguments.specs), arguments)
 
 
 def _limits(arguments: argparse.Namespace) -> int:

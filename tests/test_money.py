@@ -213,10 +213,31 @@ def test_a_plan_asks_nobody_and_holds(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_a_real_provider_is_planned_without_a_key(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", "--provider", "puter", "--budget", "0.01", "--limits"]) == 0
+    asked = ["plan", "--provider", "puter", "--api", "puter/models", "--api", "puter/driver-chat"]
+    assert main([*asked, "--budget", "10"]) == 0
+    assert "within the budget of $10.00" in capsys.readouterr().out
+    assert main([*asked, "--budget", "0.01"]) == 1
     said = capsys.readouterr().out
     assert "more than the budget of $0.010" in said
-    assert "context_window" in said
+    assert "requests that leave the model its whole output cap" in said
+
+
+def test_the_search_for_limits_counts_against_the_budget_of_a_plan(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = ["plan", "--provider", "puter", "--api", "puter/driver-chat", "--budget", "1"]
+    assert main(asked) == 0
+    assert main([*asked, "--limits"]) == 1
+    assert "context_window" in capsys.readouterr().out
+
+
+def test_without_prices_a_plan_says_neither_nothing_nor_within_the_budget(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["plan", "--provider", "openai-compatible", "--budget", "1"]) == 1
+    said = capsys.readouterr().out
+    assert re.search(r"^all .* no price$", said, re.MULTILINE)
+    assert "no price, so a budget of $1.00 cannot be kept" in said
 
 
 # Retries

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,7 +12,7 @@ from conformance.equivalence import expand, goes_on
 from conformance.exchange import Exchange
 from conformance.loading import Specs
 from conformance.measured.limits import likely, most, places, searches
-from conformance.measured.prices import bounds
+from conformance.measured.prices import bounds, largest_answer
 from conformance.probes.amount import dollars
 from conformance.probes.drawn import draw, varies
 from conformance.probes.examples import planned
@@ -35,6 +35,10 @@ class Line:
     output_tokens: int
     cost: float | None
     """Dollars at most; None where no card has a price."""
+    whole: int = 0
+    """How many of the requests leave the model its whole output cap, whatever short answer they ask for."""
+    whole_cost: float = 0.0
+    """Dollars at most that these are of `cost`."""
 
 
 def plan(
@@ -76,6 +80,7 @@ def plan(
             where = asks.name, each.contract.api
             line = lines.get(where, Line(asks, each.contract.api, 0, 0, 0, 0.0))
             cost = None if line.cost is None or each.cost is None else line.cost + each.cost
+            whole = 0 < each.output_tokens == largest_answer(asks)
             lines[where] = Line(
                 asks,
                 line.api,
@@ -83,12 +88,14 @@ def plan(
                 line.input_tokens + each.input_tokens,
                 line.output_tokens + each.output_tokens,
                 cost,
+                line.whole + whole,
+                line.whole_cost + (whole and each.cost or 0.0),
             )
     order = {name: index for index, name in enumerate(by_name)}
     return sorted(lines.values(), key=lambda each: order[each.target.name])
 
 
-def table(lines: Sequence[Line], budget: float | None = None) -> list[str]:
+def table(lines: Sequence[Line]) -> list[str]:
     """The plan for a terminal, the total last."""
     rows: list[tuple[str, ...]] = [("plan", "requests", "tokens in", "out", "USD at most")]
     seller = ""
@@ -107,25 +114,43 @@ def table(lines: Sequence[Line], budget: float | None = None) -> list[str]:
                 price,
             )
         )
-    total = sum(line.cost or 0.0 for line in lines)
+    total = dearest(lines)
     sums = (
         sum(getattr(line, name) for line in lines) for name in ("requests", "input_tokens", "output_tokens")
     )
-    rows.append(("all", *(f"{each:,}" for each in sums), dollars(total)))
+    rows.append(("all", *(f"{each:,}" for each in sums), "no price" if total is None else dollars(total)))
     told = columns(rows)
     told += [
         "",
         "Nothing was asked. The most is: a token for each byte sent, and each cap used up; refusals cost nothing.",
     ]
+    whole = sum(line.whole for line in lines)
+    if whole and total:
+        told.append(
+            f"{dollars(sum(line.whole_cost for line in lines))} of it is for {whole} requests that leave the model "
+            "its whole output cap, and ask for a short answer."
+        )
     if any(line.cost is None for line in lines):
         told.append("`no price`: no card has prices for this model, so a budget cannot be kept for it.")
-    if budget is not None:
-        word = "within" if total <= budget else "more than"
-        told.append(
-            f"{word} the budget of {dollars(budget)}"
-            + ("" if total <= budget else ": what could go beyond it would be `over budget`")
-        )
     return told
+
+
+def dearest(lines: Sequence[Line]) -> float | None:
+    """The most that what has a price can cost together; None where nothing that is counted in tokens has one."""
+    if any(line.cost is None for line in lines) and not any(line.cost for line in lines):
+        return None
+    return sum(line.cost or 0.0 for line in lines)
+
+
+def _against(budget: float, most_of_all: float | None) -> str:
+    if most_of_all is None:
+        return f"no price, so a budget of {dollars(budget)} cannot be kept"
+    if most_of_all <= budget:
+        return f"within the budget of {dollars(budget)}"
+    return (
+        f"more than the budget of {dollars(budget)}: a run with it asks what fits, and the rest is `over budget` "
+        "(exit 4)"
+    )
 
 
 def limits_table(searched: Sequence[tuple[Target, Contract]]) -> list[str]:
@@ -139,8 +164,8 @@ def limits_table(searched: Sequence[tuple[Target, Contract]]) -> list[str]:
     return columns(rows)
 
 
-def command(specs: Specs, arguments: Namespace) -> Iterator[str]:
-    """`conformance plan`, line by line. Raises UsageError."""
+def command(specs: Specs, arguments: Namespace) -> int:
+    """`conformance plan`: prints it; 1 if it may cost more than the budget, else 0. Raises UsageError."""
     from conformance.session import cases
 
     asked = imagined(
@@ -153,7 +178,15 @@ def command(specs: Specs, arguments: Namespace) -> Iterator[str]:
     )
     chosen = cases(asked, specs, arguments.api)
     rules = [(each.target, each.contract, each.rule) for each in chosen]
-    yield from table(plan(specs, asked, rules, arguments.examples), arguments.budget)
+    lines = plan(specs, asked, rules, arguments.examples)
+    print(*table(lines), sep="\n")
+    total = dearest(lines)
     if arguments.limits:
-        yield ""
-        yield from limits_table(places(specs, asked, arguments.api))
+        searched = places(specs, asked, arguments.api)
+        print("", *limits_table(searched), sep="\n")
+        costs = [most(each) for where in searched for each in searches(*where)]
+        total = None if total is None else total + sum(cost or 0.0 for cost in costs)
+    if arguments.budget is None:
+        return 0
+    print("", _against(arguments.budget, total), sep="\n")
+    return 0 if total is not None and total <= arguments.budget else 1

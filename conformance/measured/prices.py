@@ -125,10 +125,16 @@ def _cap(contract: Contract, body: Any, turn: Turn | None) -> int | None:
 
 
 def _output(target: Target, cap: int | None) -> int:
-    most = target.card.value("max_output", target.reality) if target.card else None
-    if not isinstance(most, int):
+    most = largest_answer(target)
+    if most is None:
         return max(cap or 0, 0)
     return max(min(most if cap is None else cap, most), 0)
+
+
+def largest_answer(target: Target) -> int | None:
+    """The most output tokens of the model's card; None where no card says a number."""
+    most = target.card.value("max_output", target.reality) if target.card else None
+    return most if isinstance(most, int) else None
 
 
 def paid(target: Target, usage: Usage | None, bound: Bound | None = None) -> dict[str, Any]:
