@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from conformance.ask import TIMEOUT_READ
+from conformance.cases import matches
 from conformance.contract import Rule
+from conformance.embedded import embedded
 from conformance.finding import Finding
 from conformance.loading import Specs
 from conformance.mutants import BREAK
@@ -51,8 +53,6 @@ def run_broken(
 
     Raises UsageError for a name or a glob that fits nothing.
     """
-    from conformance.session import embedded, matches
-
     for name in names:
         if name not in specs.broken:
             raise UsageError(f"--broken: expected one of {', '.join(sorted(specs.broken))}, got {name!r}")
@@ -84,8 +84,6 @@ def run_broken(
 
 def _kept(specs: Specs, target: Target, globs: Sequence[str], folder: Path) -> list[Rule]:
     """The rules that the unbroken mock keeps."""
-    from conformance.session import matches
-
     run = Run(specs, [target], folder / "clean" / target.name, alone=True)
     try:
         return [

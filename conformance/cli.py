@@ -505,8 +505,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
     import pytest
 
-    from conformance.plugin import PROMISES
-    from conformance.session import Verdict, cases, mock_at, report_folder
+    from conformance.cases import cases
+    from conformance.embedded import mock_at
+    from conformance.session import Verdict, report_folder
+    from conformance.suite import PROMISES
     from conformance.target import EMBEDDED, targets
     from conformance.terms import read_terms
 

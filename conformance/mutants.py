@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
+from conformance.cases import matches
 from conformance.contract import Contract, Rule
+from conformance.embedded import embedded
 from conformance.finding import Finding
 from conformance.loading import Specs
 from conformance.probes.probing import CannotAsk, Unfounded
@@ -82,8 +84,6 @@ def run_mutants(
 
     Raises UsageError if no contract matches.
     """
-    from conformance.session import embedded, matches
-
     outcome = Outcome()
     begun = time.monotonic()
     open_rules = {

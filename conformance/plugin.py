@@ -14,12 +14,7 @@ from typing import Any
 import pytest
 
 from conformance.probes.amount import read_dollars, read_examples, read_retries
-
-PROMISES = Path(__file__).resolve().parent / "suite" / "promises.py"
-"""The module of the suite that holds its test functions."""
-
-SHARED = pytest.StashKey[Path]()
-"""The folder of exchanges that the workers of pytest-xdist share."""
+from conformance.suite import PROMISES, SHARED
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

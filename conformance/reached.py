@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from conformance.embedded import embedded, mock_at
 from conformance.loading import Specs
 from conformance.target import EMBEDDED, Target, UsageError, targets
 
@@ -29,8 +30,6 @@ def reached(
 
     The embedded mock has no limits of requests over time where it is `hurried`.
     """
-    from conformance.session import embedded, mock_at
-
     mock: Mapping[str, Any] | None = None
     running = None
     if provider == EMBEDDED:

@@ -6,7 +6,6 @@ each with an embedded mock of its own, and send their findings home with their t
 
 from __future__ import annotations
 
-import difflib
 import json
 import shutil
 import tempfile
@@ -15,31 +14,25 @@ import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from fnmatch import fnmatch
-from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
-from conformance.contract import Contract
+from conformance.cases import Case, cases
 from conformance.documents.document import SpecError
+from conformance.embedded import embedded, mock_at
 from conformance.finding import MEANING, Finding, exit_code
 from conformance.loading import Specs, load
-from conformance.plugin import SHARED
 from conformance.probes.examples import Examples, drawn_section
 from conformance.run import Run
 from conformance.shapes import ABSENT, Mismatch
-from conformance.suite import ShouldWarning
+from conformance.suite import SHARED, ShouldWarning
 from conformance.target import EMBEDDED, Target, UsageError, targets
-from conformance.terms import Case, read_terms
+from conformance.terms import read_terms
 
 PATIENT = 2
 """How often a real provider is asked again that refuses for its rate."""
-
-FAST = 1_000_000_000
-"""Requests in a window that no suite comes to."""
 
 SPECS = pytest.StashKey[Specs]()
 """The specs of this run, where somebody has loaded them already."""
@@ -72,38 +65,6 @@ class _Refusal:
 
     def pytest_collection_modifyitems(self) -> None:
         raise self.error
-
-
-def cases(asked: Sequence[Target], specs: Specs, globs: Sequence[str] | None) -> list[Case]:
-    """Every rule to look at, of the contracts whose name or API a glob matches; None: of all.
-
-    Raises UsageError for a glob that matches none: a run that asks nothing must not look like one that found nothing.
-    """
-    contracts = [
-        (target, contract.for_model(target.model))
-        for target in asked
-        for contract in specs.of(target.provider.id)
-    ]
-    for glob in globs or ():
-        if not any(matches(contract, [glob]) for _, contract in contracts):
-            known = sorted({name for _, contract in contracts for name in (contract.id, contract.api)})
-            close = difflib.get_close_matches(glob, known, 3) or known[:3]
-            raise UsageError(
-                f"--api: {glob!r} matches none of {len(known)} names; expected one such as {', '.join(close)}, "
-                "or a glob (`conformance show list` has them all)"
-            )
-    return [
-        Case(target, contract, rule)
-        for target, contract in contracts
-        if globs is None or matches(contract, globs)
-        for rule in contract.rules.values()
-        if rule.not_checked is None
-    ]
-
-
-def matches(contract: Contract, globs: Sequence[str]) -> bool:
-    """True if one of the globs matches the contract's name or its API."""
-    return any(fnmatch(contract.id, glob) or fnmatch(contract.api, glob) for glob in globs)
 
 
 def report_folder(wanted: str) -> Path:
@@ -394,55 +355,6 @@ class Session:
     def _stop_mock(self) -> None:
         if self._embedded is not None:
             self._embedded.stop()
-
-
-def embedded(name: str) -> Any:
-    """The function that starts the embedded provider `name`, found by its entry point."""
-    from importlib.metadata import entry_points
-
-    for entry in entry_points(group="conformance.embedded"):
-        if entry.name == name:
-            return partial(_unhurried, entry.load())
-    raise UsageError(
-        f"no embedded provider {name!r}: install the distribution that brings it, or give --endpoint-url"
-    )
-
-
-def _unhurried(start: Any, *, specs: Specs, limits: Mapping[str, float] | None = None, **options: Any) -> Any:
-    """The embedded provider without limits of requests over time: a suite asks faster than a plan allows.
-
-    `limits`, by quota, are kept as they are; an empty one keeps those of the provider.
-    """
-    if limits is not None:
-        return start(specs=specs, limits=limits, **options)
-    rates = {
-        quota["id"]: FAST
-        for provider in specs.providers.values()
-        for quota in provider.said.get("quotas", ())
-        if quota["counts"] == "requests"
-    }
-    return start(specs=specs, limits=rates, **options)
-
-
-def mock_at(endpoint: str) -> dict[str, Any]:
-    """What the mock at `endpoint` says of itself. A mock that nobody can reach is asked all the same.
-
-    Raises UsageError for what is no URL.
-    """
-    import urllib3
-
-    url = endpoint.rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"--endpoint-url: expected http(s)://host[:port][/path], got {endpoint!r}")
-    info: dict[str, Any] = {"auth": "lenient"}
-    try:
-        response = urllib3.request("GET", f"{url}/_mock/info", retries=False, timeout=10.0)
-        if response.status == 200:
-            info |= response.json()
-    except (urllib3.exceptions.HTTPError, OSError, ValueError, TypeError):
-        pass
-    return info | {"http": url}
 
 
 _KEY = pytest.StashKey[Session]()

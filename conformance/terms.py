@@ -10,7 +10,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from conformance.contract import Contract, Rule
+from conformance.cases import Case
+from conformance.contract import Contract
 from conformance.finding import Finding
 from conformance.loading import Specs
 from conformance.probes.probing import CannotAsk, Unfounded, build
@@ -19,19 +20,6 @@ from conformance.runs.rulesets import RuleSet, find
 from conformance.runs.stored import read_run
 from conformance.runs.waivers import DEFAULT, Waivers, read_waivers
 from conformance.target import EMBEDDED, Target, UsageError
-
-
-@dataclass(frozen=True)
-class Case:
-    """One rule at one target, as one pytest item."""
-
-    target: Target
-    contract: Contract
-    rule: Rule
-
-    @property
-    def id(self) -> str:
-        return f"{self.contract.id}:{self.rule.id}"
 
 
 @dataclass(frozen=True)

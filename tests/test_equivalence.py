@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conformance.embedded import embedded
 from conformance.equivalence import expand, goes_on
 from conformance.exchange import Chunk
 from conformance.framing import dump, read
@@ -18,7 +19,6 @@ from conformance.probes.probing import CannotAsk
 from conformance.rules import Seen, Step
 from conformance.run import Run
 from conformance.select import turned
-from conformance.session import embedded
 from conformance.target import Target, targets
 from tests.asked import CHAT, SPECS, Answer, Provider, completion
 

@@ -12,13 +12,13 @@ import pytest
 from conformance.cli import main
 from conformance.contract import Rule
 from conformance.dialects import dialect
+from conformance.embedded import embedded
 from conformance.exchange import Request
 from conformance.judge import judge_request
 from conformance.probes.drawn import Example, aimed, draw, trimmed, varies, with_examples
 from conformance.probes.examples import Examples, shrink
 from conformance.probes.probing import build
 from conformance.run import Run
-from conformance.session import embedded
 from conformance.target import Target, targets
 from tests.asked import CHAT, SPECS, Answer, Provider, completion
 

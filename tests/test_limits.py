@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from conformance.cli import main
-from conformance.measured.limits import Search, likely, look, most, readings, searches
+from conformance.embedded import embedded
+from conformance.measured.search import Search, likely, look, most, readings, searches
 from conformance.run import Run
-from conformance.session import embedded
 from conformance.target import Target, targets
 from tests.asked import CHAT, SPECS, Answer, Provider, completion, refusal
 

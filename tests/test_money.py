@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from conformance import retry
+from conformance.cases import cases
 from conformance.cli import main
+from conformance.embedded import embedded
 from conformance.formats import markdown
 from conformance.measured.plan import plan
 from conformance.measured.prices import bounds, price_of
@@ -23,7 +25,6 @@ from conformance.reached import imagined
 from conformance.retry import LONGEST, Patience
 from conformance.run import Run
 from conformance.runs.receipt import Ledger, OverBudget, receipt, table
-from conformance.session import cases, embedded
 from conformance.target import targets
 from tests.asked import CHAT, SPECS, Answer, Provider, completion, refusal
 from tests.test_stored import run

@@ -10,8 +10,7 @@ import pytest
 from conformance.cli import main
 from conformance.exchange import Request
 from conformance.loading import load
-from conformance.measured.limits import Flood
-from conformance.measured.quotas import row, with_floods
+from conformance.measured.quotas import Flood, row, with_floods
 from conformance.reached import imagined
 from mockserver import rates
 from mockserver.answer import answer

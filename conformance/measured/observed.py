@@ -14,7 +14,7 @@ from conformance.card import Card
 from conformance.contract import Contract
 from conformance.finding import Finding
 from conformance.loading import Specs
-from conformance.measured.limits import Search
+from conformance.measured.search import Search
 from conformance.probes.amount import dollars
 from conformance.shapes import ABSENT
 from conformance.target import Target

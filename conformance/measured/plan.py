@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from conformance.cases import cases
 from conformance.contract import Contract, Rule
 from conformance.equivalence import expand, goes_on
 from conformance.exchange import Exchange
 from conformance.loading import Specs
-from conformance.measured.limits import likely, most, places, searches
 from conformance.measured.prices import bounds, largest_answer
+from conformance.measured.search import likely, most, places, searches
 from conformance.probes.amount import dollars
 from conformance.probes.drawn import draw, varies
 from conformance.probes.examples import planned
@@ -166,8 +167,6 @@ def limits_table(searched: Sequence[tuple[Target, Contract]]) -> list[str]:
 
 def command(specs: Specs, arguments: Namespace) -> int:
     """`conformance plan`: prints it; 1 if it may cost more than the budget, else 0. Raises UsageError."""
-    from conformance.session import cases
-
     asked = imagined(
         specs,
         arguments.provider,

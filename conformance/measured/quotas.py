@@ -1,21 +1,84 @@
-"""What a flood says of the quotas that are declared: a row each beside the other claims, and the flood of a run."""
+"""Quotas: requests are sent until one is refused for its rate, and what that says of the limits that are declared.
+
+A flood is so many of the smallest requests, one after the other. What it ran into is a row beside the other claims.
+"""
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conformance.contract import Contract
 from conformance.judge import RATE_LIMITED
 from conformance.loading import Specs
-from conformance.measured.limits import Flood, declared_quotas, first_of_each_card, flood, places
 from conformance.measured.observed import short
+from conformance.measured.prices import price_of
+from conformance.measured.search import counted, first_of_each_card, places, words_of
+from conformance.reached import reached
 from conformance.run import Run
-from conformance.target import UsageError
+from conformance.runs.receipt import OverBudget
+from conformance.target import Target, UsageError
 
+FLOOD = 500
+"""Requests at most of a flood."""
 UNNAMED = {"text": "no page states a quota that this could be", "sure": "guess"}
 NOT_REACHED = "not reached"
+
+
+@dataclass(frozen=True)
+class Flood:
+    """So many of the smallest requests, one after the other, until one was refused for its rate."""
+
+    target: Target
+    contract: Contract
+    answered: int
+    seconds: float
+    refused: str | None
+    """What the refusal said; None if none came."""
+    paid: Sequence[Mapping[str, Any]]
+    status: int | None = None
+    """Of the refusal."""
+
+    def lines(self) -> Iterator[str]:
+        yield f"{self.contract.api}  {self.target.model}  flood"
+        for name, limit in declared_quotas(self.target):
+            yield f"  declared: {name} {limit:,}"
+        after = f"{counted(self.answered, 'request')} answered in {self.seconds:.1f} s"
+        yield f"  {after}; the next one: {self.refused}" if self.refused else f"  {after}, none refused"
+
+
+def declared_quotas(target: Target) -> Iterator[tuple[str, float]]:
+    """The limits over time that the provider or the card states, by name."""
+    for said in target.provider.said.get("quotas", ()):
+        claimed = target.card.value(f"quotas.{said['id']}", target.reality) if target.card else None
+        limit = said.get("limit") if claimed is None else claimed
+        if isinstance(limit, int | float):
+            yield said["id"], limit
+
+
+def flood(run: Run, target: Target, contract: Contract, at_most: int = FLOOD) -> Flood:
+    """Asks until the first refusal or the end of the budget, `at_most` times. Raises CannotAsk."""
+    said = next(each for each in contract.said["limits"].values() if each and each["varies"] == "cap")
+    how = {"turn": {**said["turn"], "max_tokens": 1}, "expect": "refused"}
+    price = price_of(target.card, target.reality)
+    begun = time.monotonic()
+    paid: list[Mapping[str, Any]] = []
+    for number in range(at_most):
+        try:
+            step, cost = run.single(target, contract, how, price.of(64, 1) if price else None)
+        except OverBudget as error:
+            return Flood(target, contract, number, time.monotonic() - begun, f"over budget: {error}", paid)
+        paid.append(cost)
+        response = step.exchange.response
+        if response is None or response.status != contract.response["status"]:
+            told = step.exchange.failure if response is None else f"{response.status} {words_of(step)}"
+            status = None if response is None else response.status
+            return Flood(target, contract, number, time.monotonic() - begun, told, paid, status)
+    return Flood(target, contract, at_most, time.monotonic() - begun, None, paid)
 
 
 def row(found: Flood) -> dict[str, Any]:
@@ -104,8 +167,6 @@ def flood_everywhere(
     budget: float | None,
 ) -> Iterator[Flood]:
     """One flood for each card; the embedded mock has the provider's quotas. Money is shared with the run."""
-    from conformance.reached import reached
-
     with reached(specs, provider, **whom, hurried=False) as (targets, _):
         run = Run(specs, targets, folder, budget=budget)
         try:

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from conformance.contract import Contract, Rule
+from conformance.embedded import embedded
 from conformance.finding import Finding
 from conformance.loading import Specs
 from conformance.probes.drawn import Example, aimed, draw, of_document, trimmed, varies, with_examples
@@ -168,7 +169,6 @@ def _shrunk_at_the_mock(
 ) -> str | None:
     """The smallest example at the embedded mock with this rule broken; None if that does not do as the provider did."""
     from conformance.mutants import BREAK
-    from conformance.session import embedded
 
     try:
         mock = embedded(EMBEDDED)(specs=specs, auth="strict", reality=target.reality)

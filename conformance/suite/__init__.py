@@ -7,6 +7,16 @@ in report.json is the same either way.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+PROMISES = Path(__file__).resolve().with_name("promises.py")
+"""The module of the suite that holds its test functions."""
+
+SHARED = pytest.StashKey[Path]()
+"""The folder of exchanges that the workers of pytest-xdist share."""
+
 
 class ShouldWarning(UserWarning):
     """A rule of level should did not hold."""
