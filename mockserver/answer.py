@@ -106,7 +106,7 @@ class _Answering(Asking):
 
     def run(self) -> Answer:
         self._parse()
-        if self.request.method == "OPTIONS" and "preflight" in self.provider.said:
+        if self._asks_leave():
             self.contract = next((each for each, _ in self.routed.contracts), None)
             yield from self._preflight()
             return
@@ -708,9 +708,13 @@ class _Answering(Asking):
 
     def _cors(self, values: Mapping[str, Any]) -> list[tuple[str, str]]:
         has_origin = self.request.header("origin") is not None
+        said = {
+            **self.provider.said.get("cors", {}),
+            **(self.provider.said.get("to_pages", {}) if has_origin else {}),
+        }
         return [
             (name, str(fill(value, values)))
-            for name, value in self.provider.said.get("cors", {}).items()
+            for name, value in said.items()
             if has_origin or "credentials" not in name.lower()
         ]
 
@@ -805,10 +809,22 @@ class _Answering(Asking):
             found.append(encode_event(contract, event, said.get("kind", "event")))
         return [*found, *(encode(contract, ()) if said.get("done") else ())]
 
+    def _asks_leave(self) -> bool:
+        """Whether a browser asks if a page may ask; at some providers every OPTIONS does."""
+        said = self.provider.said.get("preflight")
+        if said is None or self.request.method != "OPTIONS":
+            return False
+        return "every_options" in said or self.request.header("access-control-request-method") is not None
+
     def _preflight(self) -> Answer:
         """What a browser asks before it asks; the journal has the request that follows."""
         said = self.provider.said["preflight"]
-        headers = (("Content-Type", "text/plain; charset=utf-8"), *self._cors(self._values({})))
+        asked = {
+            name: self.request.header(f"access-control-request-{name}") for name in ("method", "headers")
+        }
+        values = self._values({f"asked_{name}": value or "" for name, value in asked.items()})
+        own = [(name, str(fill(value, values))) for name, value in said.get("headers", {}).items()]
+        headers = (*(each for each in own if each[1]), *self._cors(values))
         self._prepare_breakage()
         response = self._broken(Response(said["status"], headers, (), body=said["body"]))
         pieces, _ = self._pieces(response, None, None)
