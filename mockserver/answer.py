@@ -40,7 +40,7 @@ from conformance.template import fill
 from conformance.values import Reply, Usage
 from mockserver import rates
 from mockserver.auth import TIMESTAMP, Refused, authenticate, starred
-from mockserver.checks import CHECKS, Asking, Refusal
+from mockserver.checks import CHECKS, Asking, Check, Refusal
 from mockserver.effects import (
     Answer,
     Cut,
@@ -190,7 +190,34 @@ class _Answering(Asking):
             if refusal is not None:
                 return refusal
             self.passed.add(name)
+            if name == "auth":
+                refusal = yield from self._lay_samples()
+                if refusal is not None:
+                    return refusal
         return None
+
+    def _lay_samples(self) -> Check:
+        """What the request names stands there, if it is one of the things that are there before anybody made them."""
+        contract = self._contract
+        if "does" not in contract.response and "state" not in contract.checks:
+            return None
+        from mockserver.services import samples
+
+        # Whoever looks at keys strictly is asked as the provider itself: what a key did not make is not there.
+        listed = {} if self.mock.auth == "strict" else self.provider.said.get("samples", {})
+        asker = samples.Asker(self.provider.id, self.routed.space, self.principal.name, self._asked_before)
+        why = yield from samples.lay(self.specs, listed, samples.named(self.parameters, self.body), asker)
+        return None if why is None else Refusal("unmade-sample", {"got": why})
+
+    def _asked_before(self, path: str, body: Any) -> Answer:
+        """The answer to what this caller posts to `path`, whatever it costs."""
+        request = Request("POST", self.provider.prefix + path, _JSON, dump(body))
+        asking = _Answering(
+            self.mock, request, route(self.specs, request, self.routed.space), self.provider, self.now
+        )
+        asking.principal = self.principal
+        asking.operations.append({"skip": ["auth", "quota", "funds"]})
+        return asking.run()
 
     # Answers
 
@@ -736,7 +763,7 @@ class _Answering(Asking):
     # Refusals
 
     def _refuse(self, refusal: Refusal) -> Answer:
-        if refusal.condition == "unspoken-body":
+        if refusal.condition in _OURS:
             yield from self._sorry(refusal.condition, refusal.details["got"])
             return
         failures = (self.contract or self.provider).failures
@@ -939,8 +966,13 @@ _MISSHAPEN = {
 }
 """What stands in the texts of errors that a script asks for, of a fault that the request does not have."""
 
+_JSON = (("Content-Type", "application/json"),)
+
 _KNOWN = frozenset({"auth", "model"})
 """Checks after which it is known who asks for what."""
+
+_OURS = ("unspoken-body", "unmade-sample")
+"""Conditions for which no provider has words: the mock cannot do what it was asked."""
 
 _BODILY = ("broken-schema", "unknown-tool", "missing-model", "tool-ids-mismatch", "tier-not-offered")
 """Conditions about the body: answered like one of a wrong shape where a provider has no error of their own."""

@@ -233,13 +233,20 @@ class Asking:
             if not isinstance(self.body, Mapping) or not isinstance(named, str | None):
                 # What is no name at all is a matter of the shape, wherever that is checked.
                 return None
-            self.model = named
+            self.model = named or self._brought_along(where)
         self.model = self.model or self.provider.said.get("unnamed_model")
         if not self.model:
             return Refusal("missing-model", {"member": parts(where.get("body", "/model"))[-1]})
         self.card, self.profile = self.specs.named(self.provider, self.model)
         if self.card is None:
             return Refusal("unknown-model", {"model": self.model})
+        return None
+
+    def _brought_along(self, where: Mapping[str, Any]) -> str | None:
+        """The model that comes with what the body has instead of one."""
+        for at, model in where.get("comes_with", {}).items():
+            if any(value is not None for _, value in select(self.body, at)):
+                return str(model)
         return None
 
     def api(self) -> Check:
@@ -403,15 +410,22 @@ class Asking:
 
     def calls(self) -> Check:
         """Calls of tools and their results belong together, and follow each other where the contract says so."""
-        from mockserver.pairing import unpaired
+        from mockserver.pairing import unacknowledged, unpaired
 
         yield from ()
         at_once = bool(self._contract.request.get("results_at_once"))
         found = unpaired(self._read_turn().messages, at_once=at_once)
-        if found is None:
+        if found is not None:
+            named = {"got": found.ids[0], "ids": ", ".join(found.ids), "kind": found.kind}
+            return Refusal(found.condition, {"index": found.index, **named})
+        if not any(tool.builtin is not None for tool in self._read_turn().tools):
             return None
-        details = {"index": found.index, "got": found.ids[0], "ids": ", ".join(found.ids)}
-        return Refusal(found.condition, details)
+        from mockserver.services import keeping
+
+        left = unacknowledged(keeping.context(self.given, self.body))
+        if left is None:
+            return None
+        return Refusal("unacknowledged-safety-check", {"got": left.id, "checks": "; ".join(left.checks)})
 
     def traces(self) -> Check:
         """Traces of reasoning that are sent back come with what they were thought for."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from conformance.exchange import Request
 from conformance.values import Part, Reasoning, Reply, Text, ToolCall, Turn
 from mockserver.auth import Mode
-from mockserver.effects import Answer, Store
+from mockserver.effects import Answer, Fetch, Store
 from mockserver.embedded import Running, start, without_sockets
 from mockserver.environment import installed, variables
 from mockserver.journal import Entry
@@ -301,6 +301,20 @@ class MockProvider:
             )
         for _ in range(times):
             self._add(Step(fail=error, after_events=after_events))
+
+    def keep(self, kind: str, name: str, asked: Mapping[str, Any], *, says: str | None = None) -> None:
+        """There is a `response`, a `conversation` or a `completion` called `name`, for every key in a copy of its own.
+
+        It was made by the request `asked`, as its body would be posted, and says `says`; without it the simulated model
+        answers. It can be looked at, gone on from, changed and deleted as any other. Raises ValueError for another kind.
+        """
+        from mockserver.services.samples import KEPT, MADE
+
+        if kind not in MADE:
+            raise ValueError(f"keep: expected one of {', '.join(MADE)}, got {kind!r}")
+        kept = self._memory.perform(Fetch(self._space_name, KEPT, "all")) or {}
+        made = {"as": kind, "asked": asked, "says": says}
+        self._memory.perform(Store(self._space_name, KEPT, "all", {**kept, name: made}))
 
     def cut(self, *, after_events: int) -> None:
         """The next answer's stream ends after so many events, in the middle; those events arrive."""

@@ -10,7 +10,8 @@ from mockserver.services.operation import Asked, Denied
 
 
 def page(entries: Iterable[Mapping[str, Any]], asked: Asked) -> Any:
-    """The list object of the contract with one page of `entries` (oldest first); Denied for an unknown `after`."""
+    """The list object of the contract with one page of `entries` (oldest first); Denied for an unknown `after` that
+    the contract does not take for the end."""
     said = asked.contract.response
     how, query = said["page"], asked.query
     ordered = list(entries)
@@ -18,14 +19,14 @@ def page(entries: Iterable[Mapping[str, Any]], asked: Asked) -> Any:
         ordered.reverse()
     if "after" in query:
         places = [at for at, each in enumerate(ordered) if each.get("id") == query["after"]]
-        if not places:
+        if not places and "unknown_after" not in how:
             details = {
                 "member": "after",
                 "got": query["after"],
                 "expected": "the id of an entry of this list",
             }
             return Denied("bad-page", details)
-        ordered = ordered[places[0] + 1 :]
+        ordered = ordered[places[0] + 1 :] if places else []
     shown = ordered[: query.get("limit", how["default"])]
     values: Mapping[str, Any] = {
         "entries": shown,

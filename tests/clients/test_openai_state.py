@@ -415,7 +415,10 @@ class TestCompletions:
         assert [each.id for each in listed(metadata={"odd": "1"})] == made[1::2]
         assert [each.id for each in listed(model=MODEL)] == made
         assert list(listed(model="gpt-4.1")) == []
-        assert wrong(listed, after="chatcmpl-of-nobody").param == "after"
+        # Nothing follows what is not in the list, and no page is too long or too short; that is all they say of it.
+        assert list(listed(after="chatcmpl-of-nobody")) == listed(limit=0).data == []
+        assert [each.id for each in listed(limit=101)] == made
+        assert wrong(listed, limit=-1).code == "integer_below_min_value"
 
     def test_their_messages_come_with_their_parts(self, client: OpenAI) -> None:
         parts: Any = [{"type": "text", "text": "Hello "}, {"type": "text", "text": "Ada"}]
