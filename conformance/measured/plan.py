@@ -90,7 +90,7 @@ def plan(
                 line.output_tokens + each.output_tokens,
                 cost,
                 line.whole + whole,
-                line.whole_cost + (whole and each.cost or 0.0),
+                line.whole_cost + ((each.cost or 0.0) if whole else 0.0),
             )
     order = {name: index for index, name in enumerate(by_name)}
     return sorted(lines.values(), key=lambda each: order[each.target.name])
