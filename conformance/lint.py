@@ -54,7 +54,7 @@ CONDITIONS: Mapping[str, tuple[str, ...]] = {
         *("media-unreachable", "media-unsupported"),
     ),
     "tools": ("tool-ids-mismatch", "tools-not-offered", "tools-not-streamed"),
-    "calls": ("orphan-tool-result", "unanswered-tool-call"),
+    "calls": ("orphan-tool-result", "unanswered-tool-call", "unacknowledged-safety-check"),
     "traces": ("trace-alone",),
     "cap": ("output-cap-exceeded",),
     "context": ("context-overflow", "cap-beyond-context"),

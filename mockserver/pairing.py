@@ -8,17 +8,29 @@ from typing import Any
 
 from conformance.values import Message, ToolCall, ToolResult
 
-__all__ = ["Unpaired", "alone", "unpaired"]
+__all__ = ["Unacknowledged", "Unpaired", "alone", "unacknowledged", "unpaired"]
 
 
 @dataclass(frozen=True, slots=True)
 class Unpaired:
-    """A result of a call that there is not, or calls (`ids`) without a result; `index` is that of the message."""
+    """A result of a call that there is not, or calls (`ids`) without a result; `index` is that of the message.
+
+    `kind` is what is called: `function`, or the word for a tool that is none.
+    """
 
     condition: str
     """`orphan-tool-result` or `unanswered-tool-call`."""
     index: int
     ids: tuple[str, ...]
+    kind: str = "function"
+
+
+@dataclass(frozen=True, slots=True)
+class Unacknowledged:
+    """Safety checks, in words, that the computer's call `id` waits for and its result leaves out."""
+
+    id: str
+    checks: tuple[str, ...]
 
 
 def unpaired(messages: Sequence[Message], *, at_once: bool) -> Unpaired | None:
@@ -26,25 +38,53 @@ def unpaired(messages: Sequence[Message], *, at_once: bool) -> Unpaired | None:
 
     A function that was called without an id is answered by its name, and such a call need not be answered.
     """
-    open_calls: dict[str, int] = {}
-    known: set[str] = set()
+    open_calls: dict[_Key, int] = {}
+    known: set[_Key] = set()
     for index, message in enumerate(messages):
         results = [part for part in message.parts if isinstance(part, ToolResult)]
         if at_once and open_calls and not results:
-            return Unpaired("unanswered-tool-call", min(open_calls.values()), tuple(open_calls))
+            return _open(open_calls)
         for result in results:
-            if result.id not in known:
-                return Unpaired("orphan-tool-result", index, (result.id,))
-            open_calls.pop(result.id, None)
+            key = result.builtin, result.id
+            if key not in known:
+                return Unpaired("orphan-tool-result", index, (result.id,), _words(result.builtin))
+            open_calls.pop(key, None)
         for call in message.parts:
             if isinstance(call, ToolCall):
-                known.add(call.id or call.name)
+                known.add((call.builtin, call.id or call.name))
                 if call.id:
-                    open_calls[call.id] = index
+                    open_calls[call.builtin, call.id] = index
         if at_once and message.role not in ("assistant", "tool"):
             known.clear()
-    if open_calls:
-        return Unpaired("unanswered-tool-call", min(open_calls.values()), tuple(open_calls))
+    return _open(open_calls) if open_calls else None
+
+
+_Key = tuple[str | None, str]
+"""What kind of call it is, and its id."""
+
+
+def _open(calls: Mapping[_Key, int]) -> Unpaired:
+    first = next(iter(calls))
+    ids = tuple(name for _, name in calls)
+    return Unpaired("unanswered-tool-call", min(calls.values()), ids, _words(first[0]))
+
+
+def _words(builtin: str | None) -> str:
+    return (builtin or "function").replace("_", " ")
+
+
+def unacknowledged(items: Sequence[Any]) -> Unacknowledged | None:
+    """The first result of a computer among the items that leaves out a safety check which its call waits for."""
+    waiting: dict[Any, Sequence[Any]] = {}
+    for item in (each for each in items if isinstance(each, Mapping)):
+        if item.get("type") == "computer_call":
+            waiting[item.get("call_id")] = item.get("pending_safety_checks") or ()
+        elif item.get("type") == "computer_call_output":
+            seen = {check.get("id") for check in item.get("acknowledged_safety_checks") or ()}
+            left = [check for check in waiting.get(item.get("call_id"), ()) if check.get("id") not in seen]
+            if left:
+                words = tuple(f"{check.get('code')}: {check.get('message')}" for check in left)
+                return Unacknowledged(str(item.get("call_id")), words)
     return None
 
 

@@ -62,7 +62,7 @@ KEYS = re.compile(
 VERBS = re.compile(
     r"\b(?P<double_click>double[- ]?click)|\b(?P<click>(?:right[- ]|left[- ])?click)|\b(?P<drag>drag)\b|"
     r"\b(?P<scroll>scroll)\b|\b(?P<move>move (?:the )?(?:mouse|pointer|cursor))|\b(?P<keypress>(?:press|hit))\b|"
-    r"\b(?P<type>(?:type|enter|write|fill in))\b|\b(?P<wait>wait)\b|\b(?P<screenshot>screen ?shot)",
+    r"\b(?P<type>(?:type|write|fill in|enter(?=\s+(?:the\b|[\"'`“]))))\b|\b(?P<wait>wait)\b|\b(?P<screenshot>screen ?shot)",
     re.I,
 )
 SCROLLED = 400
