@@ -58,6 +58,12 @@ __all__ = [
 WORDY = 120
 """Words of an answer for who wants it verbose."""
 SHOWN = 2000
+NARRATED = re.compile(
+    r"\b(?:narrate|announce|explain|describe|outline|say|tell (?:me|us|the user))\b[^.\n]{0,80}\bbefore\b[^.\n]{0,30}"
+    r"\b(?:call|tool|function)",
+    re.I,
+)
+"""A wish to be told what is about to be done, before it is done."""
 """Characters of a tool's result that an answer repeats at most."""
 
 
@@ -117,6 +123,10 @@ def _reply(scene: _Scene, called: tuple[ToolCall, ...], variant: str, ability: A
             (*parts, *called), "tool_calls", Usage(prompt, thought + spent, thought, heard=scene.heard)
         )
     whole = " ".join(f"{call.name} {json.dumps(call.arguments, ensure_ascii=False)}" for call in called)
+    plan = scene.plan(called)
+    if plan and spent + count_text(plan) <= left:
+        parts.append(Text(plan))
+        spent += count_text(plan)
     text = whole or scene.answer(variant)
     stop = _first_stop(text, turn.stop)
     if stop is not None:
@@ -270,7 +280,14 @@ class _Scene:
                     yield text
 
     def calls(self) -> tuple[ToolCall, ...]:
-        return calls(self.turn, self.prompt, self.said, self.made)
+        return calls(self.turn, self.asking, self.said, self.made)
+
+    def plan(self, called: Sequence[ToolCall]) -> str:
+        """A sentence before the calls, where the system or the user wants to be told what is about to be done."""
+        if not called or not NARRATED.search(f"{self.system}\n{gist(self.prompt)}"):
+            return ""
+        names = " and ".join(dict.fromkeys(call.name for call in called))
+        return f"I will call {names} now, and then answer."
 
     def reasoning(self, called: Sequence[ToolCall]) -> str:
         names = " and ".join(dict.fromkeys(call.name for call in called))
