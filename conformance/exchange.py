@@ -77,6 +77,8 @@ class Response:
     events: tuple[Event, ...] | None = None
     problem: str | None = None
     ending: Ending = "complete"
+    unended: bool = False
+    """True where `problem` is no more than that the framing's last message did not come."""
 
     def header(self, name: str) -> str | None:
         """The first value of header `name`, in any casing."""

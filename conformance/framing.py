@@ -164,13 +164,17 @@ def _read_stream(
         problem = problem or str(error)
     if framing["kind"] != "eventstream" and problem is None:
         problem = next(iter(decoder.problems), None)
-    if problem is None and framing.get("done") is not None and not done and not failed:
+    unended = problem is None and framing.get("done") is not None and not done and not failed
+    if unended:
         problem = f"expected a last message {framing['done']}, got the end of the stream"
     if ending == "cut":
         problem = problem or "expected the whole stream, got a part of it (the connection ended)"
     elif failed:
         ending = "error"
-    return Response(status, headers, chunks, events=tuple(events), problem=problem, ending=ending)
+    unended = unended and ending == "complete"
+    return Response(
+        status, headers, chunks, events=tuple(events), problem=problem, ending=ending, unended=unended
+    )
 
 
 def _event(

@@ -148,8 +148,8 @@ def _not_answered(step: Step) -> str | None:
     assert response is not None
     if response.status != step.contract.response.get("status"):
         return f"status: expected {step.contract.response.get('status')}, got {response.status}: {brief(response.body)}"
-    if response.problem:
-        return f"framing: {response.problem}"
+    if step.problem:
+        return f"framing: {step.problem}"
     failed = _failed_within(response)
     if failed is not None:
         return f"the stream ended in {failed.name}: {brief(failed.data)}"
@@ -190,8 +190,8 @@ def _judge_implied(rule: Rule, seen: Seen) -> Finding:
         if not wrong and response.events == ():
             return Finding(rule, "not asked", "nothing to look at: no event came")
         return _finding(rule, wrong)
-    if response.problem:
-        return Finding(rule, "not asked", f"framing: {response.problem}")
+    if step.problem:
+        return Finding(rule, "not asked", f"framing: {step.problem}")
     failed = _failed_within(response)
     if rule.id == "shape":
         if not (contract.event_shapes if contract.streams else contract.response_shape):

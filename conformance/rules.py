@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -60,6 +61,23 @@ class Step:
         if response.events is not None:
             return speak.fold(response.events, self.contract.profile)
         return speak.parse(response.body, self.contract.profile)
+
+    @cached_property
+    def problem(self) -> str | None:
+        """What keeps the answer from being read to its end; None if nothing does.
+
+        A stream that says how it finished is whole, though the framing's last message did not follow: that is
+        for the rule of the framing alone.
+        """
+        response = self.exchange.response
+        if response is None:
+            return None
+        if not response.unended:
+            return response.problem
+        with suppress(LookupError, TypeError, ValueError, AttributeError):
+            if self.replies and all(each.finish is not None for each in self.replies):
+                return None
+        return response.problem
 
     @property
     def reply(self) -> Reply:
@@ -501,8 +519,8 @@ def answered(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
     if response is not None and response.ending == "error":
         yield Mismatch("/events/-1", "an answer to its end", asked.document["events"][-1].data)
         return
-    if response is not None and response.problem is not None:
-        yield Mismatch("/body", "an answer that can be read", response.problem)
+    if asked.problem is not None:
+        yield Mismatch("/body", "an answer that can be read", asked.problem)
         return
     if not asked.replies and asked.contract.dialect:
         yield Mismatch("/body", "an answer of the model", asked.document.get("body"))

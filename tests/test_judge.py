@@ -24,6 +24,7 @@ CONVERSE = SPECS.contracts["bedrock-runtime/converse"]
 STREAM = SPECS.contracts["bedrock-runtime/converse-stream"]
 CHAT_STREAM = SPECS.contracts["bedrock-mantle/chat-completions-stream"]
 RESPONSES_STREAM = SPECS.contracts["bedrock-mantle/responses-stream"]
+OPEN_STREAM = SPECS.contracts["open-responses/responses-stream"]
 PUTER_STREAM = SPECS.contracts["puter/driver-chat-stream"]
 
 HEADERS: Headers = (
@@ -169,6 +170,23 @@ def test_what_needs_the_framing_is_not_asked_of_a_broken_one(contract: Contract)
     }
     assert (words["status"], words["headers"], words["framing"]) == ("kept", "kept", "broken")
     assert {words[name] for name in ("shape", "order") if name in words} == {"not asked"}
+
+
+@pytest.mark.parametrize("contract", [CHAT_STREAM, OPEN_STREAM], ids=lambda each: each.id)
+def test_a_whole_stream_without_the_last_message_is_judged_and_one_that_breaks_off_is_not(
+    contract: Contract,
+) -> None:
+    def words(pieces: list[bytes]) -> dict[str, str]:
+        response = answer(contract, *pieces)
+        names = ("framing", "shape", "order", "usage-given")
+        return {name: verdict(contract, name, response).word for name in names}
+
+    *events, last = pieces_of(contract)
+    assert last == b"data: [DONE]\n\n"
+    kept = {"shape": "kept", "order": "kept", "usage-given": "kept"}
+    assert words(events) == {"framing": "broken", **kept}
+    broken_off = dict.fromkeys(kept, "not asked")
+    assert words(events[:2]) == {"framing": "broken", **broken_off}
 
 
 def test_a_stream_that_comes_as_one_json_value_keeps_nothing_but_its_status() -> None:
