@@ -178,12 +178,12 @@ def test_a_whole_stream_without_the_last_message_is_judged_and_one_that_breaks_o
 ) -> None:
     def words(pieces: list[bytes]) -> dict[str, str]:
         response = answer(contract, *pieces)
-        names = ("framing", "shape", "order", "usage-given")
+        names = ("framing", "shape", "order", "ends-by-itself")
         return {name: verdict(contract, name, response).word for name in names}
 
     *events, last = pieces_of(contract)
     assert last == b"data: [DONE]\n\n"
-    kept = {"shape": "kept", "order": "kept", "usage-given": "kept"}
+    kept = {"shape": "kept", "order": "kept", "ends-by-itself": "kept"}
     assert words(events) == {"framing": "broken", **kept}
     broken_off = dict.fromkeys(kept, "not asked")
     assert words(events[:2]) == {"framing": "broken", **broken_off}
