@@ -185,6 +185,8 @@ class Turn:
     """How long the answer is to be: `low`, `medium` or `high`."""
     hosted: tuple[HostedTool, ...] = ()
     """Tools that the provider itself runs."""
+    silent: bool = False
+    """Whether the prompt is only to be made ready, and nothing to be answered."""
     extras: Mapping[str, Any] = field(default_factory=dict)
     """What only one dialect knows and needs again, by its name on that wire."""
 

@@ -7,7 +7,8 @@
 
 Each request is answered as if it had come to the same path over HTTP, with the headers of the handshake. The
 connection remembers the last response, also one that nothing else keeps (`store: false`), until a request that was to
-go on from it fails. What is said to frames that cannot be read, and for how long, stands in the contract.
+go on from it fails. Where requests name lanes, each lane has a last response, and events name the lane; requests are
+answered one after the other, whatever their lanes. What is said to frames that cannot be read, and for how long, stands in the contract.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ __all__ = ["Talk", "as_request"]
 HANDSHAKE = ("connection", "upgrade", "content-length", "content-type", "transfer-encoding")
 """Headers that are not those of a request in a frame; neither is any that begins with sec-websocket-."""
 
+LANES = 64
+"""Lanes of a connection whose last responses are remembered."""
+
 Answerer = Callable[[Mapping[str, Any], float], Answer]
 """The effects that answer a body at a Unix time, as over HTTP."""
 
@@ -40,7 +44,9 @@ class Talk:
 
     `settings` are `asks` (the type of a frame that asks), `unasked` (members of a request over HTTP that have no place
     here), `seconds` (how long the connection may last), `largest_bytes` of a frame, and `errors`: `limit`, `frame`, and
-    `unasked` where such a member is refused; else it is not looked at.
+    `unasked` where such a member is refused; else it is not looked at. Where there are lanes, `lane` is the member that
+    names one and `errors` has `lane` too; `prepares` is a member that is false where nothing is to be answered, and the
+    `body` that asks for it over HTTP.
     """
 
     timeout_seconds = 0.0
@@ -49,7 +55,7 @@ class Talk:
     def __init__(self, settings: Mapping[str, Any], answerer: Answerer, began: float) -> None:
         self._settings, self._answerer = settings, answerer
         self._ends = began + settings["seconds"]
-        self._last: tuple[str, Mapping[str, Any]] | None = None
+        self._last: dict[str | None, tuple[str, Mapping[str, Any]]] = {}
         self.ping_seconds = float(settings["seconds"])
         self.largest = int(settings["largest_bytes"])
 
@@ -74,7 +80,19 @@ class Talk:
             yield self._error("unasked", {"member": refused})
             return
         body = {name: value for name, value in said.items() if name not in dropped}
-        yield from self._answer(body, now)
+        lane = body.pop(self._settings["lane"], None) if "lane" in self._settings else None
+        if lane is not None and not isinstance(lane, str):
+            yield self._error("lane", {})
+            return
+        yield from self._answer(self._prepared(body), lane, now)
+
+    def _prepared(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The body as a request over HTTP says it, also that nothing is to be answered."""
+        prepares = self._settings.get("prepares")
+        if prepares is None or not isinstance(body.get(prepares["member"]), bool):
+            return body
+        rest = {name: value for name, value in body.items() if name != prepares["member"]}
+        return rest if body[prepares["member"]] else {**rest, **prepares["body"]}
 
     def ping(self) -> Answer:
         """The time is over: the client is told, and the connection ends."""
@@ -88,15 +106,21 @@ class Talk:
     def _error(self, name: str, details: Mapping[str, Any]) -> Send:
         return Send(dump(fill(self._settings["errors"][name], details)))
 
-    def _answer(self, body: Mapping[str, Any], now: float) -> Answer:
+    def _answer(self, body: Mapping[str, Any], lane: str | None, now: float) -> Answer:
         previous = body.get("previous_response_id")
-        before, frames = _Before(previous, self._last), _Frames()
+        found = next((name for name, last in self._last.items() if last[0] == previous), None)
+        last = next((last for last in self._last.values() if last[0] == previous), None)
+        before = _Before(previous, last)
+        frames = _Frames({} if lane is None else {self._settings["lane"]: lane})
         yield from _translated(self._answerer({**body, "stream": True}, now), frames, before)
         if frames.final is not None:
             context = History(before.context, items(body))
-            self._last = frames.final["id"], {"input": context, "response": frames.final}
-        elif self._last is not None and previous == self._last[0]:
-            self._last = None
+            self._last.pop(lane, None)
+            self._last[lane] = frames.final["id"], {"input": context, "response": frames.final}
+            while len(self._last) > LANES:
+                del self._last[next(iter(self._last))]
+        elif last is not None:
+            del self._last[found]
 
 
 def as_request(handshake: Request, body: Mapping[str, Any]) -> Request:
@@ -135,10 +159,14 @@ class _Before:
 
 
 class _Frames:
-    """Turns the bytes of an answer over HTTP into frames. `final` is the response object, if it came to its end."""
+    """Turns the bytes of an answer over HTTP into frames, each with the members `beside`.
 
-    def __init__(self) -> None:
+    `final` is the response object, if it came to its end.
+    """
+
+    def __init__(self, beside: Mapping[str, Any]) -> None:
         self._decoder = Decoder()
+        self._beside = beside
         self._status = 200
         self.final: Any = None
 
@@ -162,7 +190,7 @@ class _Frames:
             return
         if isinstance(said, dict) and said.get("type") in ("response.completed", "response.incomplete"):
             self.final = said["response"]
-        yield Send(text.encode())
+        yield Send(dump({**said, **self._beside}) if self._beside else text.encode())
 
     def _refusal(self, data: bytes) -> dict[str, Any]:
         try:
@@ -170,7 +198,7 @@ class _Frames:
         except orjson.JSONDecodeError:
             said = {"error": {"code": None, "message": data.decode("utf-8", "replace")}}
         error = said.get("error", said) if isinstance(said, dict) else {"code": None, "message": str(said)}
-        return {"type": "error", "status": self._status, "error": error}
+        return {"type": "error", "status": self._status, "error": error, **self._beside}
 
 
 def _translated(answer: Answer, frames: _Frames, before: _Before) -> Generator[Effect, Any, None]:

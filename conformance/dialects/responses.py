@@ -191,6 +191,7 @@ def read(body: JSON, profile: Profile) -> Turn:
     body = _heeded(body, profile)
     given = items(body)
     tools, choice, hosted = offered(body, given, profile)
+    silent = mapping(body.get("prompt_cache_options")).get("prewarm") is True
     effort, output = mapping(body.get("reasoning")), mapping(body.get("text"))
     instructions = word(body.get("instructions"))
     first = [Message("system", (Text(instructions),))] if instructions else []
@@ -209,7 +210,8 @@ def read(body: JSON, profile: Profile) -> Turn:
         tier=word(body.get("service_tier")),
         logprobs=_alternatives(body),
         verbosity=word(output.get("verbosity")),
-        hosted=hosted,
+        hosted=() if silent else hosted,
+        silent=silent,
         extras={name: body[name] for name in EXTRAS if name in body}
         | _besides("reasoning", effort, "effort")
         | _besides("text", output, "format", "verbosity"),

@@ -92,6 +92,8 @@ def reply(turn: Turn, seed: int, ability: Ability) -> tuple[Reply, ...]:
         _reply(scene, called, f"{_wording(turn, seed)} {place}", ability, prompt_tokens)
         for place in range(turn.n)
     )
+    if turn.silent:
+        return (Reply((), "stop", Usage(prompt_tokens, 0)),)
 
 
 def _wording(turn: Turn, seed: int) -> int:

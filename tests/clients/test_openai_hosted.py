@@ -455,3 +455,63 @@ class TestFileSearch:
             each for each in events(client, **asked) if each.type == "response.output_text.annotation.added"
         ]
         assert (told.annotation.type, told.annotation_index) == ("file_citation", 0)
+
+
+class TestSockets:
+    """The members that only requests on a WebSocket have."""
+
+    def test_a_lane_is_named_by_all_that_it_brings(self, client: OpenAI) -> None:
+        with client.responses.connect() as connection:
+
+            def ask(**said: Any) -> list[Any]:
+                connection.response.create(model=MODEL, store=False, **said)
+                found = []
+                for event in connection:
+                    found.append(event)
+                    if event.type in ("response.completed", "error"):
+                        break
+                return found
+
+            told = ask(input="The code word is PELICAN7. Remember it.", stream_id="first")
+            assert {event.stream_id for event in told} == {"first"}
+            assert ask(input="Reply with exactly: amber kettle 42")[-1].to_dict().get("stream_id") is None
+            # Another lane goes on from what the first one said, although another answer came since.
+            question: dict[str, Any] = {
+                "input": "What is the code word? Answer with the code word only.",
+                "previous_response_id": told[-1].response.id,
+            }
+            forked = ask(**question, stream_id="second")
+            assert (forked[-1].response.output_text, forked[-1].stream_id) == ("PELICAN7", "second")
+            assert ask(**question, stream_id="first")[-1].response.output_text == "PELICAN7"
+            gone = ask(input="Hello", previous_response_id="resp_of_nobody", stream_id="first")
+            assert [(event.type, event.stream_id) for event in gone] == [("error", "first")]
+
+    def test_what_is_only_made_ready_says_nothing_and_can_be_continued(self, client: OpenAI) -> None:
+        with client.responses.connect() as connection:
+            connection.response.create(
+                model=MODEL,
+                input="The code word is PELICAN7. Remember it.",
+                tools=[{"type": "web_search"}],
+                generate=False,
+                store=False,
+            )
+            events = []
+            for event in connection:
+                events.append(event.type)
+                if event.type == "response.completed":
+                    break
+            assert events == ["response.created", "response.in_progress", "response.completed"]
+            assert event.response.output == []
+            assert (event.response.usage.output_tokens, event.response.usage.input_tokens > 5) == (0, True)
+            connection.response.create(
+                model=MODEL,
+                input="What is the code word? Answer with the code word only.",
+                previous_response_id=event.response.id,
+                generate=True,
+            )
+            final = next(each for each in connection if each.type == "response.completed")
+            assert final.response.output_text == "PELICAN7"
+
+    def test_a_cache_is_warmed_without_an_answer(self, client: OpenAI) -> None:
+        for answer in both(client, input="Hello", prompt_cache_options={"prewarm": True}):
+            assert (answer.status, answer.output, answer.usage.output_tokens) == ("completed", [], 0)
