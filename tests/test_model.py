@@ -343,6 +343,144 @@ def test_an_answer_in_json_is_json_whatever_the_prompt_asks() -> None:
         jsonschema.validate(json.loads(answer(turn(prompt, output=OutputFormat(PERSON))).text), PERSON)
 
 
+# What agent frameworks ask
+
+ASKS_FOR_JSON = {
+    "pydantic-ai 2.38.0": "Always respond with a JSON object that's compatible with this schema:\n\n{schema}\n\n"
+    "Don't include any text or Markdown fencing before or after.",
+    "instructor 1.17.0": "As a genius expert, your task is to understand the content and provide the parsed objects in "
+    "json that match the following json_schema:\n\n{schema}\n\nMake sure to return an instance of the JSON, not the "
+    "schema itself",
+    "langchain-core 1.7.2": "The output should be formatted as a JSON instance that conforms to the JSON schema below.\n"
+    'As an example, for the schema {{"properties": {{"foo": {{"type": "array"}}}}, "required": ["foo"]}}\n'
+    'the object {{"foo": ["bar", "baz"]}} is well-formatted.\nHere is the output schema:\n{schema}',
+}
+
+
+@pytest.mark.parametrize("output", [None, OutputFormat()], ids=["text", "json mode"])
+@pytest.mark.parametrize("role", ["system", "user"])
+@pytest.mark.parametrize("words", ASKS_FOR_JSON.values(), ids=ASKS_FOR_JSON)
+def test_a_schema_that_the_prompt_shows_is_filled(
+    words: str, role: Role, output: OutputFormat | None
+) -> None:
+    asking = message(role, words.format(schema=json.dumps(PERSON, indent=2)))
+    value = json.loads(answer(turn(asking, user("Ada is 36 years old."), output=output)).text)
+    jsonschema.validate(value, PERSON)
+    assert value == {"name": "Ada", "age": 36}
+
+
+def test_json_in_a_block_of_code_is_written_where_the_prompt_wants_one() -> None:
+    asked = turn(
+        message("system", f"Answer as JSON that matches this json_schema: {json.dumps(PERSON)}"),
+        user(
+            "Ada is 36.\n\nReturn the correct JSON response within a ```json codeblock. not the JSON_SCHEMA"
+        ),
+    )
+    assert answer(asked).text == '```json\n{"name": "Ada", "age": 36}\n```'
+    assert answer(replace(asked, output=OutputFormat())).text == '{"name": "Ada", "age": 36}'
+
+
+def test_a_schema_that_is_shown_and_not_asked_for_or_is_none_is_left_alone() -> None:
+    for told in (
+        f"This is our data: {json.dumps(PERSON)}",
+        'Answer as JSON: {"properties": {"a": {"type": 3}}}',
+    ):
+        assert not answer(turn(message("system", told), user("Tell me about cats."))).text.startswith("{")
+
+
+def test_who_has_to_call_something_goes_on_to_a_tool_not_called_yet() -> None:
+    # langchain 1.4.7 takes its result so: by a tool with the name of a class, and every call forced.
+    report = tool("Report", "A report", city=STRING, temperature=INTEGER)
+    asked = turn("Weather in Oslo?", tools=(WEATHER, ADD, report), tool_choice=ToolChoice("any"))
+    assert called(asked) == [("get_weather", {"city": "Oslo"})]
+    assert called(after(asked, "Sunny, 21C")) == [("Report", {"city": "Oslo", "temperature": 21})]
+
+
+def test_an_answer_in_json_takes_from_the_results_of_a_round_that_was_answered() -> None:
+    asked = after(turn("What is the weather in Paris?", tools=(WEATHER,)), "Bob is 50.")
+    asked = replace(asked, messages=(*asked.messages, message("assistant", "It is so.")), tools=())
+    assert json.loads(answer(replace(asked, output=OutputFormat(PERSON))).text) == {"name": "Bob", "age": 50}
+
+
+def test_of_several_framework_tools_one_is_chosen_by_its_members_too() -> None:
+    city = tool("final_result_City", "", city=STRING)
+    support = tool("final_result_Support", "", advice=STRING, block_card={"type": "boolean"})
+    ((name, arguments),) = called(turn("Please block my card!", tools=(city, support)))
+    assert (name, arguments["block_card"]) == ("final_result_Support", True)
+
+
+@pytest.mark.parametrize("more", ["What about Rome?", "And in Rome?", "ok, and how about Rome"])
+def test_the_same_is_asked_of_something_else(more: str) -> None:
+    asked = after(turn("What is the weather in Paris?", tools=(WEATHER, ADD)), "sunny")
+    asked = replace(asked, messages=(*asked.messages, message("assistant", "It is sunny."), user(more)))
+    assert called(asked) == [("get_weather", {"city": "Rome"})]
+    assert not called(turn(more, tools=(ADD,)))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "You should roll the die and see if the number matches.",
+        "Always start with `roll_dice`.",
+        "Be kind. Use roll_dice before you answer.",
+    ],
+)
+def test_a_tool_that_the_system_obliges_to_use_is_called(told: str) -> None:
+    roll = tool("roll_dice", "Roll a six-sided die and return the result.")
+    asked = turn(message("system", told), user("My guess is 4"), tools=(roll,))
+    assert called(asked) == [("roll_dice", {})]
+    assert not called(after(asked, "4"))
+    assert not called(turn(message("system", told), user("Hello!"), tools=(roll,)))
+    assert not called(
+        turn(message("system", "Dice roll by themselves."), user("My guess is 4"), tools=(roll,))
+    )
+
+
+@pytest.mark.parametrize(
+    ("prompt", "wanted"),
+    [
+        ("Get the user id of John Doe", "get_user_by_name"),
+        ("Should I take an umbrella in Paris?", "get_weather"),
+        ("Which city is bigger: Paris?", "GetPopulation"),
+    ],
+)
+def test_a_tool_is_wanted_by_other_words_than_its_subject(prompt: str, wanted: str) -> None:
+    by_name = tool("get_user_by_name", "Get a user's ID from their full name.", full_name=STRING)
+    population = tool("GetPopulation", "Get the current population", location=STRING)
+    assert [name for name, _ in called(turn(prompt, tools=(by_name, WEATHER, population)))] == [wanted]
+
+
+def test_what_hands_over_to_another_agent_is_no_answer() -> None:
+    call = ToolCall("call-1", "transfer_to_weather_agent", {})
+    told = message("tool", ToolResult("call-1", (Text('{"assistant": "Weather agent"}'),)))
+    asked = turn(user("What is the weather in Paris?"), message("assistant", call), told)
+    assert "transfer_to" not in answer(asked).text
+    assert called(replace(asked, tools=(WEATHER,))) == [("get_weather", {"city": "Paris"})]
+
+
+def test_a_call_is_made_again_when_its_result_asks_for_that_and_no_more_than_twice() -> None:
+    asked = turn("What is the weather in Paris?", tools=(WEATHER,))
+    for _ in range(3):
+        assert called(asked) == [("get_weather", {"city": "Paris"})]
+        asked = after(asked, "No such city.\n\nFix the errors and try again.")
+    assert not called(asked)
+    assert "No such city." in answer(asked).text
+
+
+@pytest.mark.parametrize(
+    "nudge",
+    [
+        "You must format the previous response as structured output.",
+        "Correct your JSON ONLY RESPONSE, based on the following errors:\nField required",
+        "Validation feedback:\nField required\n\nFix the errors and try again.",
+    ],
+)
+def test_what_a_framework_says_by_itself_is_no_new_question(nudge: str) -> None:
+    report = Tool("Person", "A person.", PERSON)
+    asked = turn("Ada is 36 years old.", "I see.", nudge, tools=(report,), tool_choice=ToolChoice("any"))
+    assert called(asked) == [("Person", {"name": "Ada", "age": 36})]
+
+
 # Repetition
 
 LITERAL = [

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from conformance.values import Tool, ToolCall, Turn
 
@@ -15,7 +16,7 @@ from .grammars import text_of
 from .instances import instance, slots
 from .literal import literal
 from .mentions import Mentions, mentions
-from .words import arithmetic, gist, stems, topics
+from .words import arithmetic, gist, kindred, nouns, stems, topics
 
 __all__ = ["UnknownTool", "calls"]
 
@@ -37,6 +38,11 @@ REFUSES_TOOLS = re.compile(
 WANTS_TOOLS = re.compile(
     r"\b(?:use|using|with) (?:your|the) (?:tools?|functions?)\b|\bfollow the tool instructions\b", re.I
 )
+FOLLOWS_UP = re.compile(
+    r"\W*(?:(?:ok(?:ay)?|and|so|then)[\s,]+)*(?:(?:what|how) about|and (?:in|at|on|for|of|to))\b", re.I
+)
+"""Words that ask again what was asked before, of something else."""
+OBLIGES = re.compile(r"\b(?:should|must|always|use|call|using|calling)\b", re.I)
 SEARCH = "tool_search"
 SEARCHES = re.compile(
     r"\btool[ _-]?search\b|\b(?:search|look|find)\b.{0,20}\btools?\b|\bdiscover\b.{0,40}\btools?\b", re.I
@@ -83,7 +89,8 @@ def calls(turn: Turn, prompt: str, said: str, made: Sequence[ToolCall]) -> tuple
     acted = _acting(turn, prompt, made)
     if acted is not None:
         return (acted,)
-    wishes = _wanted([tool for tool in own if not _takes_result(tool)], prompt)
+    plain = [tool for tool in own if not _takes_result(tool)]
+    wishes = _wanted(plain, prompt) or _asked_before(turn, plain, prompt) or _obliged(turn, plain, prompt)
     if search := _search(turn, prompt, made, wishes):
         return (search,)
     if _searcher(turn) is not None:
@@ -98,8 +105,12 @@ def calls(turn: Turn, prompt: str, said: str, made: Sequence[ToolCall]) -> tuple
         return _limited(turn, _calls_of(ordered, prompt, said)[:1])
     takers = [tool for tool in own if _takes_result(tool)]
     if takers:
-        return (_call(_likeliest(takers, prompt), mentions(said)),)
+        return (_call(max(takers, key=lambda tool: _fit(tool, prompt)), mentions(said)),)
     if choice == "any":
+        done = {call.name for call in made}
+        if done and (left_over := [tool for tool in own if tool.name not in done]):
+            # Where a framework takes its result by a tool whose name says nothing, that tool is the last.
+            return (_call(_likeliest(left_over[::-1], prompt), mentions(said)),)
         likeliest = _likeliest(own or turn.tools, prompt)
         if likeliest.builtin is not None:
             return (_acted(likeliest, prompt, made) or _last(likeliest, prompt),)
@@ -181,6 +192,31 @@ def _wanted(tools: Sequence[Tool], prompt: str) -> list[Tool]:
     return wanted
 
 
+def _asked_before(turn: Turn, tools: Sequence[Tool], prompt: str) -> list[Tool]:
+    """The tools last called, for a prompt that only says of what else the same is wanted: `what about Paris?`"""
+    if not FOLLOWS_UP.match(prompt) or len(prompt) > 200:
+        return []
+    for message in reversed(turn.messages):
+        names = {part.name for part in message.parts if isinstance(part, ToolCall)}
+        if names:
+            return [tool for tool in tools if tool.name in names]
+    return []
+
+
+def _obliged(turn: Turn, tools: Sequence[Tool], prompt: str) -> list[Tool]:
+    """The tools that a sentence of the system says to use, by their name or all its words."""
+    if _wants_none(prompt) or not prompt:
+        return []
+    told = gist("\n".join(message.text for message in turn.messages if message.role == "system"))
+    sentences = [text for text in re.split(r"(?<=[.!?])\s|\n", told) if OBLIGES.search(text)]
+    return [tool for tool in tools if any(_names(text, tool) for text in sentences)]
+
+
+def _names(text: str, tool: Tool) -> bool:
+    own = stems(tool.name)
+    return ("_" in tool.name and mentions(text).has(tool.name)) or (len(own) > 1 and own <= stems(text))
+
+
 def _ordered(turn: Turn, tools: Sequence[Tool], prompt: str, made: Sequence[ToolCall]) -> Tool | None:
     """The next tool that the system tells to call by its name, where the prompt wants tools used; else the likeliest."""
     if not tools or not WANTS_TOOLS.search(prompt) or REFUSES_TOOLS.search(prompt):
@@ -203,12 +239,20 @@ def _likeliest(tools: Sequence[Tool], prompt: str) -> Tool:
     return max(tools, key=lambda tool: _wish(tool, prompt).score)
 
 
+def _fit(tool: Tool, prompt: str) -> int:
+    """How many words of the prompt a tool that takes a result has in its name, its description and its members."""
+    members: Mapping[str, Any] = tool.schema.get("properties", {})
+    told = [tool.name, tool.description, *members]
+    told += [str(member.get("description", "")) for member in members.values() if isinstance(member, Mapping)]
+    return len(stems(" ".join(told)) & stems(prompt))
+
+
 def _wish(tool: Tool, prompt: str) -> _Wish:
     said = mentions(prompt)
     sums = arithmetic(prompt)
-    asked = stems(prompt) | sums
+    asked = stems(prompt) | sums | kindred(prompt)
     members = tool.schema.get("properties", {})
-    own = stems(tool.name) & asked
+    own = (stems(tool.name) & asked) if stems(tool.name) else nouns(tool.name) & nouns(prompt)
     # Places and names that a description gives as examples, and the words for arguments, are no wish.
     examples = stems(" ".join([*mentions(tool.description).names, *members]))
     other = (stems(tool.description) & asked) - own - examples

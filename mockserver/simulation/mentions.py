@@ -14,7 +14,7 @@ from .words import STOP, gist, listed, stem, topics
 __all__ = ["Mentions", "mentions"]
 
 QUOTED = re.compile(r"“([^”]{1,500})”|\"([^\"\n]{1,500})\"|`([^`\n]{1,500})`|(?<!\w)'([^'\n]{1,500})'(?!\w)")
-NUMBER = re.compile(r"(?<![\w.-])[-−]?\d+(?:,\d{3})*(?:\.\d+)?(?!\w|\.\d|-[\dA-Z])")
+NUMBER = re.compile(r"(?<![\w.-])[-−]?\d+(?:,\d{3})*(?:\.\d+)?(?:(?=[CF]\b(?![\w-]))|(?!\w|\.\d|-[\dA-Z]))")
 CODE = re.compile(r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*(?![\w-])")
 NAME = re.compile(
     r"(?<!\w)[^\W\d_a-z][\w'’]*"
@@ -56,7 +56,7 @@ PLACED = re.compile(r"\b(?:in|at|near|from|to|for)\s+(?:the\s+)?$", re.I)
 NO_NAMES = listed(
     """
     monday tuesday wednesday thursday friday saturday sunday january february march april june july
-    august september october november december json api csv xml html url http ok celsius fahrenheit
+    august september october november december json markdown api csv xml html url http ok celsius fahrenheit
     kelvin respond describe explain call extract generate create compute calculate translate summarize
     search check book send add multiply count repeat remember compare draw plan order tell ask using
     given imagine consider suppose

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -37,7 +38,9 @@ from .hearing import Sound, hear
 from .instances import BrokenSchema, instance
 from .literal import literal
 from .mentions import mentions
+from .nudges import hands_over, is_nudge
 from .reading import words
+from .shown import Shown, shown
 from .speaking import CannotSpeak, speak, speakable, spoken_tokens
 from .tokens import count, count_call, count_media, count_text, split
 from .vision import Picture, UnreadableMedia, look
@@ -55,16 +58,18 @@ __all__ = [
     "split",
 ]
 
-WORDY = 120
-"""Words of an answer for who wants it verbose."""
-SHOWN = 2000
 NARRATED = re.compile(
     r"\b(?:narrate|announce|explain|describe|outline|say|tell (?:me|us|the user))\b[^.\n]{0,80}\bbefore\b[^.\n]{0,30}"
     r"\b(?:call|tool|function)",
     re.I,
 )
 """A wish to be told what is about to be done, before it is done."""
+WORDY = 120
+"""Words of an answer for who wants it verbose."""
+SHOWN = 2000
 """Characters of a tool's result that an answer repeats at most."""
+RETRIES = 2
+"""Calls of one tool that are made anew, when its results ask for that."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +92,13 @@ def reply(turn: Turn, seed: int, ability: Ability) -> tuple[Reply, ...]:
     scene = _Scene(turn)
     scene.look()
     prompt_tokens = count(turn)
+    if turn.silent:
+        return (Reply((), "stop", Usage(prompt_tokens, 0)),)
     called = scene.calls()
     return tuple(
         _reply(scene, called, f"{_wording(turn, seed)} {place}", ability, prompt_tokens)
         for place in range(turn.n)
     )
-    if turn.silent:
-        return (Reply((), "stop", Usage(prompt_tokens, 0)),)
 
 
 def _wording(turn: Turn, seed: int) -> int:
@@ -120,15 +125,15 @@ def _reply(scene: _Scene, called: tuple[ToolCall, ...], variant: str, ability: A
         if cut:
             return Reply(tuple(parts), "length", Usage(prompt, thought, thought, heard=scene.heard))
     spent = sum(count_call(call.name, call.arguments) for call in called)
+    plan = scene.plan(called)
+    if plan and spent + count_text(plan) <= left:
+        parts.append(Text(plan))
+        spent += count_text(plan)
     if called and spent <= left:
         return Reply(
             (*parts, *called), "tool_calls", Usage(prompt, thought + spent, thought, heard=scene.heard)
         )
     whole = " ".join(f"{call.name} {json.dumps(call.arguments, ensure_ascii=False)}" for call in called)
-    plan = scene.plan(called)
-    if plan and spent + count_text(plan) <= left:
-        parts.append(Text(plan))
-        spent += count_text(plan)
     text = whole or scene.answer(variant)
     stop = _first_stop(text, turn.stop)
     if stop is not None:
@@ -140,7 +145,7 @@ def _reply(scene: _Scene, called: tuple[ToolCall, ...], variant: str, ability: A
     citations: list[Citation] = []
     if turn.search and text and finish == "stop" and turn.output is None and turn.speech is None:
         cited, citation = _cited(text, scene.prompt)
-        if count_text(cited) <= left:
+        if count_text(cited) <= left and _first_stop(cited, turn.stop) is None:
             text, citations = cited, [citation]
             usage = replace(usage, output=thought + count_text(text))
     if turn.prediction is not None:
@@ -202,10 +207,11 @@ class _Scene:
 
     @cached_property
     def round(self) -> tuple[Message, ...]:
-        """What the user said last, and the calls and results since."""
+        """What the user said last, and the calls and results since; a framework's own words begin none."""
         messages = self.turn.messages
         at = len(messages) - len(self.since_answer) if self.results else len(messages)
-        start = next((i for i in range(at, 0, -1) if messages[i - 1].role == "user"), 0)
+        asked = [i for i in range(at, 0, -1) if messages[i - 1].role == "user"]
+        start = next((i for i in asked if not is_nudge(messages[i - 1].text)), asked[0] if asked else 0)
         while start > 1 and messages[start - 2].role == "user":
             start -= 1
         return messages[max(start - 1, 0) :]
@@ -213,12 +219,37 @@ class _Scene:
     @cached_property
     def prompt(self) -> str:
         """What the user says in this round."""
-        return "\n".join(message.text for message in self.round if message.role == "user" and message.text)
+        said = [message.text for message in self.round if message.role == "user" and message.text]
+        return "\n".join([text for text in said if not is_nudge(text)] or said)
 
     @cached_property
     def made(self) -> tuple[ToolCall, ...]:
-        """The calls already made in this round."""
-        return tuple(part for message in self.round for part in message.parts if isinstance(part, ToolCall))
+        """The calls already made in this round, without those that are to be made again: each tool's first two."""
+        calls = [part for message in self.round for part in message.parts if isinstance(part, ToolCall)]
+        wrong = {result.id for result in self.round_results if is_nudge(_result_text(result))}
+        again = Counter[str]()
+        made = []
+        for call in calls:
+            again[call.name] += call.id in wrong
+            if call.id not in wrong or again[call.name] > RETRIES:
+                made.append(call)
+        return tuple(made)
+
+    @cached_property
+    def round_results(self) -> tuple[ToolResult, ...]:
+        """What tools answered in this round."""
+        return tuple(part for message in self.round for part in message.parts if isinstance(part, ToolResult))
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """The names of the tools that were called, by the ids of the calls."""
+        calls = (part for message in self.round for part in message.parts if isinstance(part, ToolCall))
+        return {call.id: call.name for call in calls if call.id}
+
+    @cached_property
+    def news(self) -> tuple[ToolResult, ...]:
+        """The results to tell of: all but that another agent has taken over."""
+        return tuple(result for result in self.results if not hands_over(self.names.get(result.id, "")))
 
     @cached_property
     def system(self) -> str:
@@ -263,13 +294,29 @@ class _Scene:
 
     @cached_property
     def results_text(self) -> str:
-        return "\n".join(_result_text(result) for result in self.results)
+        """What an answer in JSON may take from results: nothing of what another agent or an error says."""
+        texts = (
+            _result_text(result)
+            for result in self.round_results
+            if not hands_over(self.names.get(result.id, ""))
+        )
+        return "\n".join(text for text in texts if not is_nudge(text))
 
     @cached_property
     def said(self) -> str:
         """What an answer in JSON is filled from: results of tools and drawn codes first, then the prompt."""
         codes = [f'"{text}"' for text in self.drawn]
-        return "\n".join([*filter(None, [self.results_text]), *codes, self.prompt])
+        return "\n".join([*filter(None, [self.results_text]), *codes, self.asking])
+
+    @cached_property
+    def shown(self) -> Shown | None:
+        """The schema that the prompt shows for the answer."""
+        return None if self.turn.output and self.turn.output.schema else shown(self.system, self.prompt)
+
+    @property
+    def asking(self) -> str:
+        """The prompt without a schema that it shows."""
+        return self.shown.rest if self.shown else self.prompt
 
     def told(self) -> Iterator[str]:
         """All texts in which a fact may stand, in order of time."""
@@ -298,6 +345,9 @@ class _Scene:
 
     def answer(self, variant: str) -> str:
         """The answer in words or JSON, uncut."""
+        if self.shown is not None:
+            text = json.dumps(instance(self.shown.schema, mentions(self.said)), ensure_ascii=False)
+            return f"```json\n{text}\n```" if self.shown.fenced and self.turn.output is None else text
         if self.turn.output is not None:
             return json.dumps(self.json(), ensure_ascii=False)
         text = self.words(variant)
@@ -320,7 +370,7 @@ class _Scene:
 
     def words(self, variant: str) -> str:
         """The first of what the design lists that fits."""
-        if self.results:
+        if self.news:
             return self.from_results()
         for asking in (self.prompt, self.system):
             if (text := literal(asking)) is not None:
@@ -347,10 +397,9 @@ class _Scene:
         return re.split(r"(?<=[.!?])\s", text, maxsplit=1)[0] if brief else text
 
     def from_results(self) -> str:
-        names = {call.id: call.name for call in self.made if call.id}
         lines = []
-        for result in self.results:
-            name = names.get(result.id, "the tool")
+        for result in self.news:
+            name = self.names.get(result.id, "the tool")
             text = _readable(_result_text(result))[:SHOWN] or "nothing"
             seen = " ".join(self.describe(part) for part in result.parts if isinstance(part, Media))
             opening = f"The call of {name} failed: " if result.error else f"According to {name}: "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["arithmetic", "gist", "stem", "stems", "subject", "topics"]
+__all__ = ["arithmetic", "gist", "kindred", "nouns", "stem", "stems", "subject", "topics"]
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
@@ -52,6 +52,18 @@ OPERATORS = {
     r"\d\s*[/÷]\s*\d|\bdivided?\b": "divide quotient division",
 }
 
+NOUNS = listed("user name text number value word thing item data information input output question code")
+"""Words too common for a subject, by which a tool can be named all the same."""
+
+KINDRED = {
+    "weather": "hot hotter cold colder warm warmer rain raining rainy snow snowing sunny umbrella temperature forecast",
+    "population": "people inhabitants populous bigger",
+}
+"""Words by which a subject is asked for without its name."""
+
+IRREGULAR = {"die": "dic", "people": "person", "children": "child"}
+"""Stems that no ending tells."""
+
 GIST = 4000
 """Characters of a long prompt that say what it is about: half from its head, half from its tail."""
 
@@ -64,6 +76,8 @@ def gist(text: str) -> str:
 def stem(word: str) -> str:
     """The word without its ending, so that `calculator` and `calculate` are one."""
     word = word.lower().removesuffix("'s").removesuffix("’s")
+    if word in IRREGULAR:
+        return IRREGULAR[word]
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
     for suffix in SUFFIXES:
@@ -99,6 +113,18 @@ def arithmetic(text: str) -> set[str]:
     asked = [words for sign, words in OPERATORS.items() if re.search(sign, gist(text), re.I)]
     names = " ".join(["calculate math arithmetic", *asked]) if asked else ""
     return {stem(name) for name in names.split()}
+
+
+def kindred(text: str) -> set[str]:
+    """Stems of the subjects that the text asks for by other words."""
+    said = {word.lower() for word in WORD.findall(gist(text))}
+    return {stem(name) for name, words in KINDRED.items() if not said.isdisjoint(words.split())}
+
+
+def nouns(text: str) -> set[str]:
+    """The common nouns in a text, as stems; `snake_case` is taken apart."""
+    found = (word.lower().removesuffix("'s") for word in WORD.findall(gist(text).replace("_", " ")))
+    return {stem(word) for word in found if word in NOUNS or word.removesuffix("s") in NOUNS}
 
 
 def topics(text: str) -> list[str]:
