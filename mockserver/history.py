@@ -9,7 +9,9 @@ one before. So what goes on from a response that was forgotten stays whole, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
 __all__ = ["History", "weigh"]
@@ -51,6 +53,15 @@ def begun(items: Sequence[Any], history: History | None) -> tuple[History | None
     return history, items[len(said) :]
 
 
+@cache
+def _fields(kind: type) -> Callable[[Any], tuple[Any, ...]] | None:
+    """Takes the fields out of an object of that kind; None if it has none that are known."""
+    names = getattr(kind, "__dataclass_fields__", None)
+    if names is None or len(names) > 1:
+        return attrgetter(*names) if names else None
+    return lambda each: tuple(getattr(each, name) for name in names)
+
+
 def weigh(value: Any) -> tuple[int, list[History]]:
     """About how many bytes the value has as JSON, what stands in it twice once; and the histories in it, not weighed.
 
@@ -73,8 +84,8 @@ def weigh(value: Any) -> tuple[int, list[History]]:
             inner = (*each, *each.values())
         elif kind is list or kind is tuple:
             inner = each
-        elif hasattr(each, "__dataclass_fields__"):
-            inner = [getattr(each, name) for name in each.__dataclass_fields__]
+        elif (fields := _fields(kind)) is not None:
+            inner = fields(each)
         elif isinstance(each, History):
             histories.append(each)
             continue

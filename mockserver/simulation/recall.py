@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .literal import IN_QUOTES, inside
 from .words import STOP, listed, stem
 
 __all__ = ["Fact", "Question", "facts", "question", "recall"]
+
+
+SHORT = 2_000
+"""Characters of a text of which it is remembered what it tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +104,18 @@ def question(prompt: str) -> Question | None:
     return None
 
 
-def facts(text: str) -> Iterator[Fact]:
+def facts(text: str) -> tuple[Fact, ...]:
     """What a text tells, in no particular order of kinds."""
+    # What was said before is looked at with each request again.
+    return _told(text) if len(text) <= SHORT else tuple(_facts(text))
+
+
+@lru_cache(4096)
+def _told(text: str) -> tuple[Fact, ...]:
+    return tuple(_facts(text))
+
+
+def _facts(text: str) -> Iterator[Fact]:
     for match in TOLD.finditer(text):
         owner = match["owner"].lower()
         yield Fact({"this": "the"}.get(owner, owner), match["what"], _value(match["value"]))
@@ -131,6 +146,7 @@ def _value(text: str) -> str:
     return text.strip("*")
 
 
+@lru_cache(4096)
 def _key(what: str) -> frozenset[str]:
     return frozenset(stem(word) for word in re.findall(r"[\w-]+", what) if word.lower() not in NO_THINGS)
 

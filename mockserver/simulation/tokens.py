@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import Any
 
 from conformance.values import Media, Message, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Turn
@@ -40,6 +41,10 @@ BYTES_PER_TOKEN = 256
 """Of a document or a sound that is no plain text: an estimate."""
 
 
+SHORT, LONG = 1_000, 50_000
+"""Characters of texts whose counts are remembered: clients say all that was said before again with each request."""
+
+
 def split(text: str) -> list[str]:
     """The tokens of a text; joined they are the text again."""
     return PIECE.findall(text)
@@ -47,12 +52,20 @@ def split(text: str) -> list[str]:
 
 def count_text(text: str) -> int:
     """The number of tokens of a text."""
+    size = len(text)
+    return _of_short(text) if size <= SHORT else _of_long(text) if size <= LONG else _counted(text)
+
+
+def _counted(text: str) -> int:
     return len(PIECE.findall(text))
+
+
+_of_short, _of_long = lru_cache(8192)(_counted), lru_cache(256)(_counted)
 
 
 def count(turn: Turn) -> int:
     """The number of tokens of a prompt: messages with their media, tools, and the form of the answer."""
-    total = sum(_message(message) for message in turn.messages)
+    total = sum(map(_message, turn.messages))
     for tool in turn.tools:
         total += PER_MESSAGE + count_text(f"{tool.name} {tool.description} {_json(tool.schema)}")
     if turn.output is not None and turn.output.schema is not None:
@@ -61,10 +74,13 @@ def count(turn: Turn) -> int:
 
 
 def _message(message: Message) -> int:
-    return PER_MESSAGE + sum(_part(part) for part in message.parts)
+    return PER_MESSAGE + sum(map(_part, message.parts))
 
 
 def _part(part: Part) -> int:
+    if type(part) is Text:
+        # Nearly every part is one.
+        return count_text(part.text)
     match part:
         case Text(text) | Reasoning(text) | Refusal(text):
             return count_text(text)
