@@ -75,7 +75,10 @@ def _values(
     for card in specs.cards_at(provider):
         if wanted is not None and card is not wanted:
             continue
-        ours = card_values(card, provider)
+        spelt = specs.providers[listing["named_at"]] if "named_at" in listing else provider
+        if spelt.models_of not in card.ids:
+            continue
+        ours = card_values(card, spelt)
         ours |= {
             name: [word for claim, word in words.items() if card.offers(claim)]
             for name, words in listing.get("words", {}).items()

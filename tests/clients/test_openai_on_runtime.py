@@ -126,3 +126,13 @@ def test_a_wrong_bearer_key_is_403_and_a_wrong_signature_401(running: Running) -
         pytest.raises(openai.AuthenticationError, match="signature we calculated does not match"),
     ):
         wrong.chat.completions.create(model=CHATS, messages=HELLO)
+
+
+def test_models_are_listed_by_the_names_of_mantle(asked: OpenAI, running: Running) -> None:
+    with openai.OpenAI(
+        base_url=running.http + "/bedrock-mantle/v1", api_key=running.info["bearer"], max_retries=0
+    ) as mantle:
+        there = {model.id for model in mantle.models.list()}
+    here = {model.id for model in asked.models.list()}
+    assert CHATS in here
+    assert here < there
