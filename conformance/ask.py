@@ -1,12 +1,16 @@
 """The client's door: a request to a provider, and what came back, with its times.
 
-Redirects are not followed and nothing is retried: what the provider does is what is looked at.
+Redirects are not followed and nothing is retried: what the provider does is what is looked at. An answer that does
+not end is not waited for: it may have so many bytes and last so long, and who has been silent for too long is not
+asked any more.
 """
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,62 +21,153 @@ from conformance.target import Target
 TIMEOUT_CONNECT, TIMEOUT_READ = 10.0, 120.0
 """Seconds. Slow starts of 60 s and more are known of hosted models."""
 
+LONGEST_ANSWER = 600.0
+"""Seconds until an answer is at its end, however little by little it comes."""
+
+LARGEST_ANSWER = 8 << 20
+"""Bytes of an answer, unpacked. Nothing that is asked here comes near it."""
+
+READ_AT_ONCE = 1 << 16
+"""Bytes that are unpacked at once, whatever they are packed into."""
+
+SILENT_SECONDS = 300.0
+"""So long nobody has to wait for a target in vain, all its requests in a row together."""
+
 
 class Asker:
     """Asks one target over kept connections; a silence longer than `patience` seconds (TIMEOUT_READ) ends an answer."""
 
     def __init__(self, target: Target, patience: float | None = None) -> None:
-        import urllib3
-
-        self._urllib3 = urllib3
         self._target = target
-        timeout = urllib3.Timeout(connect=TIMEOUT_CONNECT, read=patience or TIMEOUT_READ)
-        pools: dict[str, Any] = {"retries": False, "timeout": timeout}
-        if target.ca and target.endpoint.startswith("https"):
-            pools["ca_certs"] = target.ca
-        self._pool = urllib3.PoolManager(**pools)
+        self._pool = _Pool(target.endpoint, target.ca, patience or TIMEOUT_READ, LONGEST_ANSWER)
         self._redact = Redactor(target.secrets)
+        self._in_vain, self._last = 0.0, ""
 
     def ask(self, request: Request) -> tuple[int, Headers, tuple[Chunk, ...], Ending] | str:
         """Status, headers, chunks and how it ended; or why no response came, without keys.
 
-        `request.target` is the path under the target's endpoint.
+        `request.target` is the path under the target's endpoint. After SILENT_SECONDS of answers that did not come to
+        their end nothing is sent any more.
         """
         url = self._target.endpoint + request.target
-        headers = self._urllib3.HTTPHeaderDict()
-        for name, value in request.headers:
-            headers.add(name, value)
-        begun = time.monotonic()
-        try:
-            response = self._pool.request(
-                request.method,
-                url,
-                body=request.body or None,
-                headers=headers,
-                preload_content=False,
-                redirect=False,
-                decode_content=True,
-            )
-        except (self._urllib3.exceptions.HTTPError, OSError) as error:
+        if self._in_vain >= SILENT_SECONDS:
+            return f"not asked: {self._in_vain:.0f} s were waited for answers in vain, the last time {self._last}"
+        came = self._ask(url, request)
+        if isinstance(came, str):
             # What came instead of a response may quote the request.
-            return self._redact.text(f"{_endpoint(url)}: {_words(error)}")
+            came = self._last = self._redact.text(f"{_endpoint(url)}: {came}")
+        elif came[3] == "cut":
+            self._last = f"{_endpoint(url)}: the answer was cut"
+        else:
+            self._in_vain = 0.0
+            return came
+        self._in_vain += time.monotonic() - self._pool.begun
+        return came
+
+    def _ask(self, url: str, request: Request) -> tuple[int, Headers, tuple[Chunk, ...], Ending] | str:
+        with self._pool.asked(request.method, url, request.headers, request.body) as (response, late):
+            if isinstance(response, str):
+                return response
+            chunks, ending = self._read(response, late)
+        if late.is_set():
+            return f"the answer had not ended after {LONGEST_ANSWER:.0f} s"
+        if ending is None:
+            return f"expected an answer of at most {LARGEST_ANSWER:,} bytes, got one of more"
+        return response.status, tuple(response.headers.items()), tuple(chunks), ending
+
+    def _read(self, response: Any, late: threading.Event) -> tuple[list[Chunk], Ending | None]:
+        """The chunks and how it ended: None if it is too large, or too late."""
         chunks: list[Chunk] = []
-        ending: Ending = "complete"
+        size, begun = 0, self._pool.begun
         try:
-            while data := response.read1(decode_content=True):
+            while data := response.read1(READ_AT_ONCE, decode_content=True):
                 chunks.append(Chunk(data, round(time.monotonic() - begun, 6)))
+                size += len(data)
+                if size > LARGEST_ANSWER or late.is_set():
+                    response.close()
+                    return [], None
             response.release_conn()
             # A body shorter than its Content-Length: urllib3 does not tell, as it was not asked for so many bytes.
-            if response.length_remaining:
-                ending = "cut"
-        except (self._urllib3.exceptions.HTTPError, OSError):
-            ending = "cut"
+            return chunks, "cut" if response.length_remaining else "complete"
+        except self._pool.errors:
             response.close()
-        return response.status, tuple(response.headers.items()), tuple(chunks), ending
+            return chunks, "cut"
 
     def close(self) -> None:
         """Ends the kept connections."""
-        self._pool.clear()
+        self._pool.close()
+
+
+class _Pool:
+    """Connections of one asker, which asks one thing at a time; what takes `longest` seconds is cut off."""
+
+    def __init__(self, endpoint: str, ca: str | None, patience: float, longest: float) -> None:
+        import urllib3
+
+        timeout = urllib3.Timeout(connect=TIMEOUT_CONNECT, read=patience)
+        trusted: dict[str, Any] = {"ca_certs": ca} if ca and endpoint.startswith("https") else {}
+        self._made = urllib3.PoolManager(retries=False, timeout=timeout, **trusted)
+        self._made.pool_classes_by_scheme = {
+            "http": self._watched(urllib3.HTTPConnectionPool),
+            "https": self._watched(urllib3.HTTPSConnectionPool),
+        }
+        self._headers = urllib3.HTTPHeaderDict
+        self.errors: tuple[type[Exception], ...] = (urllib3.exceptions.HTTPError, OSError)
+        """What comes of a server, and is no fault of ours."""
+        self.begun, self._longest = 0.0, longest
+        self._connection: Any = None
+
+    def _watched(self, pool: Any) -> Any:
+        """The kind of pool, whose connections tell us which of them is in use."""
+        mine = self
+
+        class Connection(pool.ConnectionCls):  # type: ignore[misc]
+            def request(self, *arguments: Any, **named: Any) -> None:
+                mine._connection = self
+                super().request(*arguments, **named)
+
+        return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
+
+    @contextmanager
+    def asked(
+        self, method: str, url: str, headers: Headers, body: bytes
+    ) -> Iterator[tuple[Any, threading.Event]]:
+        """The response with its body unread, or why there is none; and whether it came to an end too late."""
+        named = self._headers()
+        for name, value in headers:
+            named.add(name, value)
+        self.begun, self._connection = time.monotonic(), None
+        late = threading.Event()
+        watch = threading.Timer(self._longest, self._cut_off, [late])
+        watch.daemon = True
+        watch.start()
+        try:
+            try:
+                response = self._made.request(
+                    method, url, body=body or None, headers=named, preload_content=False, redirect=False,
+                    decode_content=True,
+                )  # fmt: skip
+            except self.errors as error:
+                over = f"no answer after {self._longest:.0f} s, only what comes before one"
+                yield over if late.is_set() else _words(error), late
+            else:
+                yield response, late
+        finally:
+            watch.cancel()
+
+    def _cut_off(self, late: threading.Event) -> None:
+        import socket
+
+        late.set()
+        sock = getattr(self._connection, "sock", None)
+        if sock is not None:
+            # Whoever waits for it, waits no more. Over TLS too: a TLS socket's own shutdown would have it read on in plain.
+            with suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Ends the kept connections."""
+        self._made.clear()
 
 
 def _endpoint(url: str) -> str:
@@ -89,18 +184,28 @@ def _words(error: BaseException) -> str:
         if isinstance(told, OSError) and told.strerror:
             return told.strerror.lower() if told.strerror.isascii() else told.strerror
         told = told.__cause__ or told.__context__
-    return text.rsplit(": ", 1)[-1] if "object at 0x" in text else text
+    # Whose words it is, and where, are told already.
+    return text.rsplit(": ", 1)[-1] if "object at 0x" in text or text.startswith("HTTP") else text
 
 
 def probe_url(url: str, ca: str | None = None) -> str | None:
     """Why nobody answers at `url`; None if somebody does, whatever they say."""
-    import urllib3
+    came = fetched(url, ca, largest=0)
+    return f"{_endpoint(url)}: {came}" if isinstance(came, str) else None
 
-    pools: Mapping[str, Any] = {"ca_certs": ca} if ca and url.startswith("https") else {}
+
+def fetched(url: str, ca: str | None = None, largest: int = 1 << 20) -> tuple[int, bytes] | str:
+    """The status and the first bytes, `largest` of them, of what is at `url`; or why nobody answers."""
+    pool = _Pool(url, ca, TIMEOUT_CONNECT, TIMEOUT_READ)
     try:
-        urllib3.PoolManager(
-            retries=False, timeout=urllib3.Timeout(connect=TIMEOUT_CONNECT, read=TIMEOUT_CONNECT), **pools
-        ).request("GET", url)
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        return f"{_endpoint(url)}: {_words(error)}"
-    return None
+        with pool.asked("GET", url, (), b"") as (response, _):
+            if isinstance(response, str):
+                return response
+            try:
+                return response.status, response.read(largest) if largest else b""
+            except pool.errors as error:
+                return _words(error)
+            finally:
+                response.close()
+    finally:
+        pool.close()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from conformance.loading import Specs
-from conformance.target import UsageError
+from conformance.target import UsageError, refuse_endpoint
 
 __all__ = ["embedded", "mock_at"]
 
@@ -49,17 +50,14 @@ def mock_at(endpoint: str) -> dict[str, Any]:
 
     Raises UsageError for what is no URL.
     """
-    import urllib3
+    from conformance.ask import fetched
 
     url = endpoint.rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"--endpoint-url: expected http(s)://host[:port][/path], got {endpoint!r}")
+    refuse_endpoint(url, "--endpoint-url", with_key=False)
     info: dict[str, Any] = {"auth": "lenient"}
-    try:
-        response = urllib3.request("GET", f"{url}/_mock/info", retries=False, timeout=10.0)
-        if response.status == 200:
-            info |= response.json()
-    except (urllib3.exceptions.HTTPError, OSError, ValueError, TypeError):
-        pass
+    came = fetched(f"{url}/_mock/info")
+    if not isinstance(came, str) and came[0] == 200:
+        # Whoever it is that answers, it may be no mock.
+        with suppress(ValueError, TypeError, RecursionError):
+            info |= json.loads(came[1])
     return info | {"http": url}

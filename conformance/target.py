@@ -131,6 +131,7 @@ def targets(
         assert mock is not None
         if key_env is not None:
             raise UsageError("--key-env: a mock says itself which key it takes; name a provider of specs/")
+        refuse_endpoint(str(mock["http"]), "--endpoint-url", bool(variables))
         return [
             replace(_at_mock(specs, each, mock, model, region), headers=added, variables=variables)
             for each in _selling(specs, model)
@@ -156,7 +157,7 @@ def targets(
             f"--endpoint-url: {said.title} may be anywhere: say where, as http(s)://host[:port][/path]"
         )
     url = (base or str(fill(said.said["base_url"], {"region": region or ""}))).rstrip("/")
-    _refuse_endpoint(url, where, bool(key or signer or variables))
+    refuse_endpoint(url, where, bool(key or signer or variables))
     undeclared = said.said.get("undeclared", False)
     if undeclared and model is None:
         raise UsageError("--model: say which model is asked; nobody is asked as a default one here")
@@ -310,7 +311,8 @@ def _fit_for_a_header(name: str, key: str) -> str:
     return key
 
 
-def _refuse_endpoint(url: str, where: str, with_key: bool) -> None:
+def refuse_endpoint(url: str, where: str, with_key: bool) -> None:
+    """Raises UsageError for what is no URL of a host, and where a key would go over plain http to another machine."""
     # Readers differ on where a host begins and ends around `@` and a backslash, and the key goes to the host.
     got = repr(re.sub(r"//[^/]*@", "//...@", url))
     try:

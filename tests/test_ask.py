@@ -18,7 +18,8 @@ import trustme
 import urllib3
 
 from conformance import ask
-from conformance.ask import Asker, probe_url
+from conformance.ask import Asker, fetched, probe_url
+from conformance.embedded import mock_at
 from conformance.exchange import Chunk, Ending, Headers, Request
 from conformance.loading import load
 from conformance.target import Target, targets
@@ -330,10 +331,76 @@ def test_a_server_that_falls_silent_in_the_body_is_a_cut(
 
 def test_an_answer_is_waited_for_longer_than_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {}
-    monkeypatch.setattr(urllib3, "PoolManager", given.update)
+    monkeypatch.setattr(urllib3, "PoolManager", lambda **said: SimpleNamespace(said=given.update(said)))
     Asker(target("http://127.0.0.1:9"))
     assert given["timeout"].connect_timeout == ask.TIMEOUT_CONNECT
     assert given["timeout"].read_timeout == ask.TIMEOUT_READ > ask.TIMEOUT_CONNECT
+
+
+@pytest.mark.parametrize("length", [b"9" * 40, b"f" * 40])
+def test_a_length_that_no_machine_holds_is_a_cut(serve: Serve, length: bytes) -> None:
+    plain = [OK + b"Content-Length: " + length + b"\r\n\r\nHello"]
+    pieces = [OK + b"Transfer-Encoding: chunked\r\n\r\n" + length + b"\r\nHello"]
+    assert came(serve(pieces).url)[3] == "cut"
+    if length.isdigit():
+        assert came(serve(plain).url)[3] == "cut"
+
+
+# What does not end
+
+
+ENDLESS = [b" " * 1000] * 1000
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [OK + b"\r\n", *ENDLESS],
+        [OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b" " * 1_000_000)],
+    ],
+    ids=["as it is", "packed"],
+)
+def test_an_answer_that_is_too_large_is_not_read_to_its_end(
+    serve: Serve, script: Sequence[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ask, "LARGEST_ANSWER", 200_000)
+    server = serve(script)
+    assert failed(server.url) == f"{server.url}: expected an answer of at most 200,000 bytes, got one of more"
+
+
+@pytest.mark.parametrize(
+    ("piece", "says"),
+    [
+        (b"HTTP/1.1 100 Continue\r\n\r\n", "no answer after 0 s, only what comes before one"),
+        (b"X-More: of it\r\n", "the answer had not ended after 0 s"),
+    ],
+    ids=["before the head", "in the body"],
+)
+def test_an_answer_that_does_not_end_is_cut_off(
+    serve: Serve, piece: bytes, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is never silent, so no patience for silence ends it."""
+    monkeypatch.setattr(ask, "LONGEST_ANSWER", 0.3)
+    monkeypatch.setattr(ask, "LARGEST_ANSWER", 1 << 40)
+    server = serve([OK + b"\r\n" if b"X-More" in piece else b"", *([piece] * 2_000_000)])
+    assert failed(server.url) == f"{server.url}: {says}"
+
+
+def test_who_was_silent_for_too_long_is_not_asked_any_more(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ask, "SILENT_SECONDS", 0.3)
+    good = chunked(b"Hello")
+    server = serve([], good, [], [OK + b"Content-Length: 9\r\n\r\nHello"], good, keep=True)
+    asker = Asker(target(server.url), patience=0.2)
+    first, *rest = (asker.ask(POST) for _ in range(5))
+    asker.close()
+    assert isinstance(first, str)
+    assert "timed out" in first.lower()
+    assert [isinstance(each, tuple) and each[3] for each in rest[:3]] == ["complete", False, "cut"]
+    assert isinstance(rest[3], str)
+    assert rest[3].startswith("not asked: 0 s were waited for answers in vain, the last time ")
+    assert len(server.requests) == 4
 
 
 # Why nothing came
@@ -440,6 +507,13 @@ def test_somebody_is_there_whatever_they_say(serve: Serve, status: int) -> None:
     server = serve([f"HTTP/1.1 {status} X\r\nLocation: {unused()}\r\nContent-Length: 0\r\n\r\n".encode()])
     assert probe_url(server.url) is None
     assert len(server.requests) == 1
+
+
+def test_what_does_not_end_is_read_so_far(serve: Serve) -> None:
+    assert fetched(serve([OK + b"\r\n", *ENDLESS]).url, largest=5) == (200, b"     ")
+    assert probe_url(serve([OK + b"\r\n", *ENDLESS]).url) is None
+    server = serve([OK + b"\r\n", *[b"[" * 1000] * 1000])
+    assert mock_at(server.url) == {"auth": "lenient", "http": server.url}
 
 
 def test_nobody_is_there() -> None:

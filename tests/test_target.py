@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from conformance.embedded import mock_at
 from conformance.loading import load
 from conformance.target import Target, UsageError, is_loopback, targets
 
@@ -247,6 +248,25 @@ def test_a_password_in_an_endpoint_is_not_repeated() -> None:
     said = refusal(endpoint="https://user:hunter22@example.com/")
     assert "hunter22" not in said
     assert "//...@example.com" in said
+
+
+def test_what_a_variable_holds_goes_to_no_mock_on_another_machine_over_plain_http() -> None:
+    added: dict[str, Any] = {
+        "headers": ["X-Api-Key: $SECRET"],
+        "environment": {"SECRET": "CANARY-0123456789"},
+    }
+    with pytest.raises(UsageError, match="a key never goes over plain http to another machine"):
+        targets(SPECS, "mock", mock={"http": "http://example.com"}, **added)
+    assert targets(SPECS, "mock", mock={"http": "http://127.0.0.1:4010"}, **added)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "http://user:hunter22@127.0.0.1:1", "ftp://a", "http://a:b:c"]
+)
+def test_the_endpoint_of_a_mock_is_read_as_carefully(url: str) -> None:
+    with pytest.raises(UsageError, match="--endpoint-url: expected") as refused:
+        mock_at(url)
+    assert "hunter" not in str(refused.value)
 
 
 def test_an_endpoint_of_the_environment_counts_unless_one_is_given() -> None:
