@@ -363,6 +363,18 @@ class TestForms:
         second = client.chat.completions.create(model=MODEL, messages=messages)
         assert "Ada" in (second.choices[0].message.content or "")
 
+    def test_a_text_may_have_the_members_of_its_message_beside_it(self, client: OpenAI) -> None:
+        asked: list[Any] = [{"role": "user", "content": "The code word is PELICAN7. Remember it."}]
+        said = client.chat.completions.create(model=MODEL, messages=asked).choices[0].message
+        text, members = said.content, said.model_dump(exclude={"content"}, exclude_unset=True)
+        asked += [
+            # As @openai/agents sends an answer back.
+            {"role": "assistant", "content": [{"type": "text", "text": text, **members}]},
+            {"role": "user", "content": "What is the code word? Answer with the code word only."},
+        ]
+        told = client.chat.completions.create(model=MODEL, messages=asked).choices[0].message
+        assert told.content == "PELICAN7"
+
     def test_what_is_cut_is_not_parsed(self, client: OpenAI) -> None:
         said: Any = {"model": MODEL, "messages": [{"role": "user", "content": "Ada is 36 years old."}]}
         with pytest.raises(openai.LengthFinishReasonError):
