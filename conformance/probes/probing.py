@@ -102,7 +102,8 @@ def _messages(said: Mapping[str, Any], target: Target, earlier: Mapping[str, Ste
         calls = _reply(earlier, said["results"]).tool_calls
         if not calls:
             raise Unfounded(f"step {said['results']} called no tool, so there is no result to give")
-        return [Message("tool", tuple(ToolResult(call.id, (Text(said["text"]),)) for call in calls))]
+        words = (Text(said["text"]),)
+        return [Message("tool", tuple(ToolResult(call.id, words, builtin=call.builtin) for call in calls))]
     if "filler" in said:
         filler = said["word"] * (_number(said["filler"], target) or 0)
         return [Message(said["role"], (Text(f"{said.get('needle', '')}{filler}{said.get('text', '')}"),))]
