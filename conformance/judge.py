@@ -267,7 +267,7 @@ def order_mismatches(contract: Contract, response: Response) -> Iterator[Mismatc
 def judge_request(
     contract: Contract, request: Request, body: Any, parameters: Mapping[str, str]
 ) -> list[Mismatch]:
-    """Where a request is not what the contract demands; pointers go into the body.
+    """Where a request is not what the contract demands, of a large body where it first is not; pointers go into the body.
 
     Mismatches of headers stand at `headers:/name`, those of the path at `path:/name`, of what follows `?` at
     `query:/name`.
@@ -285,7 +285,7 @@ def judge_request(
         asked = contract.read_query(request.target)
         found += [each._replace(at=f"query:{each.at}") for each in contract.query.mismatches(asked)]
     if contract.request_shape is not None:
-        found += contract.request_shape.mismatches(body)
+        found += contract.request_shape.first_mismatches(body)
     if not found:
         found += [
             Mismatch(at, "something else beside it", [*select(body, at), (at, ABSENT)][0][1], name)

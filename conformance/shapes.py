@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from conformance.excerpt import wrong_beginning
+
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 TAG = "type"
 """The member by which most unions tell their branches apart."""
@@ -79,6 +81,44 @@ class Shape:
         except ValueError as error:
             # The library reads values to a depth of 255.
             return [Mismatch("", "JSON that is not nested so deeply", f"({error})", "depth")]
+
+    def first_mismatches(self, value: Any) -> list[Mismatch]:
+        """Some of the mismatches, the first among them; all of an ordinary value's. Empty if it fits."""
+        try:
+            if self._validator.is_valid(value):
+                return []
+            part = wrong_beginning(value, self.fits)
+        except (ValueError, RecursionError):
+            return self.mismatches(value)
+        found = self.mismatches(part)
+        if part is value or any(_is_of_the_cut(each, value, part) for each in found[:1]):
+            return found if part is value else self.mismatches(value)
+        return [_as_in(value, each) for each in found]
+
+
+def _is_of_the_cut(found: Mismatch, value: Any, part: Any) -> bool:
+    """Whether the mismatch may be there only because something was left out."""
+    at = found.at.rpartition("/")[0] if found.got is ABSENT else found.at
+    whole, rest = _reached(value, at), _reached(part, at)
+    return found.keyword in _WANTING and isinstance(rest, list | dict) and len(rest) < len(whole)
+
+
+def _as_in(value: Any, found: Mismatch) -> Mismatch:
+    """The mismatch with what the whole value has at its place."""
+    if isinstance(found.got, list | dict) and found.keyword != "propertyNames":
+        return found._replace(got=_reached(value, found.at))
+    return found
+
+
+def _reached(value: Any, at: str) -> Any:
+    """What stands at a pointer that leads to something."""
+    for step in at.split("/")[1:]:
+        value = value[int(step) if isinstance(value, list) else step.replace("~1", "/").replace("~0", "~")]
+    return value
+
+
+_WANTING = frozenset({"required", "contains", "minItems", "minProperties"})
+"""Keywords that demand that something is there."""
 
 
 def _tell(error: Any, value: Any) -> Iterator[Mismatch]:
