@@ -13,101 +13,14 @@ from typing import Any
 
 import pytest
 
-from conformance.probes.amount import read_dollars, read_examples, read_retries
+from conformance.options import OF_A_RUN, OPTIONS
 from conformance.suite import PROMISES, SHARED
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("conformance", "provider conformance")
-    group.addoption(
-        "--conformance-provider",
-        metavar="NAME",
-        help="whom to ask: mock (every provider of specs/ at one mock; the default) or a provider of specs/",
-    )
-    group.addoption(
-        "--conformance-endpoint-url",
-        metavar="URL",
-        help="where it is; without it an embedded mock is started",
-    )
-    group.addoption(
-        "--conformance-model", metavar="ID", help="the model to ask; without it the seed model's card decides"
-    )
-    group.addoption("--conformance-region", metavar="REGION", help="the region to ask")
-    group.addoption(
-        "--conformance-key-env",
-        metavar="NAME",
-        help="the variable that holds the key, in place of the provider's own",
-    )
-    group.addoption(
-        "--conformance-header",
-        metavar="LINE",
-        action="append",
-        default=[],
-        help="a header for every request, 'Name: $VARIABLE'; repeatable",
-    )
-    group.addoption(
-        "--conformance-api",
-        metavar="GLOB",
-        action="append",
-        help="only contracts whose name matches, e.g. '*/converse*'",
-    )
-    group.addoption(
-        "--conformance-specs",
-        metavar="DIR",
-        action="append",
-        default=[],
-        help="a folder of YAML beside the shipped specs",
-    )
-    group.addoption(
-        "--conformance-reality",
-        choices=["documented", "observed"],
-        help="which reality the embedded mock shows",
-    )
-    group.addoption(
-        "--conformance-report-dir", metavar="DIR", help="where report.json, report.html and others go"
-    )
-    group.addoption("--conformance-waivers", metavar="FILE", help="rules that are known to be broken")
-    group.addoption("--conformance-baseline", metavar="RUN", help="an earlier run to compare with")
-    group.addoption(
-        "--conformance-fail-on",
-        choices=["any", "new"],
-        help="new: fail for what the baseline run kept, and for nothing else",
-    )
-    group.addoption(
-        "--conformance-rules", metavar="NAME", help="only the rules of a frozen set, at its levels"
-    )
-    group.addoption(
-        "--conformance-shard", metavar="I/N", help="only the I-th of N parts; no exchange is in two"
-    )
-    group.addoption(
-        "--conformance-budget",
-        metavar="DOLLARS",
-        type=read_dollars,
-        help="what asking may cost at the prices of the cards; what could cost more is over budget",
-    )
-    group.addoption(
-        "--conformance-retries",
-        metavar="N",
-        type=read_retries,
-        help="how often a rate limit is waited for (2; a mock: 0)",
-    )
-    group.addoption(
-        "--conformance-examples",
-        metavar="N",
-        type=read_examples,
-        default=0,
-        help="ask the rules that hold for any turn of N drawn ones too (0); see `conformance run --help`",
-    )
-    group.addoption(
-        "--conformance-limits",
-        action="store_true",
-        help="look for context window and output cap of every card too; see `conformance limits`",
-    )
-    group.addoption(
-        "--conformance-flood",
-        choices=["mock", "anywhere"],
-        help="send small requests until one is refused for its rate: a mock, or `anywhere`",
-    )
+    for name in OF_A_RUN:
+        group.addoption(f"--conformance-{name}", **OPTIONS[name])
     group.addoption(
         "--conformance-auth",
         choices=["strict", "lenient", "off"],

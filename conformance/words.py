@@ -30,6 +30,7 @@ MEANING: dict[Word, Meaning] = {
 }  # fmt: skip
 EXITS = {0: "conformant", 1: "not conformant", 2: "usage error", 3: "suite error", 4: "inconclusive"}
 """What a run's exit code means."""
+USAGE, SUITE_ERROR, INCONCLUSIVE = 2, 3, 4
 
 PRECEDENCE = (2, 3, 1, 4, 0)
 """Of several exit codes the one that comes first here counts."""

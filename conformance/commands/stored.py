@@ -1,19 +1,42 @@
-"""The commands on stored runs: report, diff, merge; and freeze, which keeps a set of rules for later ones."""
+"""The commands on what is stored, asking nobody: judge, report, diff, merge."""
 
 from __future__ import annotations
 
 import argparse
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from conformance.options import takes_specs
+from conformance.options import begin, specs_of, take
 
 FORMATS = ("json", "html", "markdown", "junit", "ctrf", "badge", "shields")
 RUN = "report.json, or the folder that --report-dir named"
+JUDGE_ENDS = """Recordings are told by what stands in them: VCR cassettes (vcrpy, pytest-recording and Ruby's, YAML or JSON),
+HAR 1.2, and our own form, one JSON object an exchange, in a file, as a list or one a line (.jsonl):
 
+  {"url": "https://api.openai.com/v1/responses", "method": "POST", "request_headers": {}, "request_body": {...},
+   "status": 200, "response_headers": {"content-type": "text/event-stream"}, "response_body_text": "data: ...",
+   "when": "2026-08-19"}
+
+  host and path may stand in place of url; request_body_text/_base64 and response_body_base64 for bytes;
+  response_chunks [{"at": seconds, "text" or "base64": ...}] keeps the timing; ending "cut" where the connection
+  broke; fidelity "reserialised" where JSON was parsed and written again, "body_only" where neither request nor
+  headers are true, "frames" where the request is not. Any of these files may be gzipped.
+
+Provider and contract are read off host and path; what has no place is told and counted, never guessed. Judged is
+what one exchange can show; a rule that is younger than the recording, or about what the recorder lost, is not
+applicable. Refusals are read (status, code) and listed.
+
+examples:
+  conformance judge build/report                          the run in that folder, by this version's rules
+  conformance judge --from tests/cassettes                every cassette below a folder
+  conformance judge --from a.har b.yaml.gz --report-dir build/report
+  conformance judge --from proxy.jsonl --provider openai  traffic of a proxy in front of OpenAI
+
+exit codes: 0 conformant, 1 not, 2 usage (a file that was named cannot be read), 3 suite error (ours),
+4 inconclusive: nothing was placed, or a file of a folder could not be read
+"""
 REPORT_ENDS = """examples:
   conformance report build/report --format markdown > comment.md
   conformance report build/report -o build/again            every file anew
@@ -41,56 +64,81 @@ examples:
 
 exit codes: those of the run that the parts make; 2 usage
 """
-FREEZE_ENDS = """Writes rulesets/NAME.yaml (here; into the last --specs DIR; into specs/ of a checkout): for each rule its
-level and a digest of what it demands. Commit it. A run with --rules FILE or NAME looks at these rules, at these levels, and says which ones it leaves out because they demand
-something else by now; `conformance lint` reports those too.
-
-examples:
-  conformance freeze 2026.1
-  conformance freeze ours-1 --specs my-specs/           into my-specs/rulesets/ours-1.yaml
-  conformance run --rules rulesets/2026.1.yaml          by NAME where it stands in specs/ or in a --specs DIR
-
-exit codes: 0 written, 2 usage (a set that is there already is not written again)
-"""
 
 
 def add(commands: Any) -> None:
     """Adds the commands to the command line."""
-    report = _command(
-        commands, "report", "draw a stored run again: HTML, Markdown, JUnit, ...", REPORT_ENDS, _report
+    judge = begin(
+        commands,
+        "judge",
+        _judge,
+        does="judge a stored run again, or traffic that others recorded; nobody is asked",
+        description="Judges what is stored. Asks nobody, costs nothing, and reports and exits as `run` does.",
+        ends=JUDGE_ENDS,
+    )
+    judge.add_argument("run", nargs="?", metavar="RUN_DIR", help="an earlier run: report.json or its folder")
+    judge.add_argument(
+        "--from",
+        dest="recorded_in",
+        metavar="PATH",
+        action="append",
+        nargs="+",
+        help="recordings: VCR cassettes, HAR, our own JSON; files and folders, repeatable",
+    )
+    take(judge, "provider", help="whose the hosts are that no provider of specs/ has (a gateway, a proxy)")
+    judge.add_argument(
+        "--recorded",
+        metavar="DATE",
+        type=_date,
+        help="when it was recorded (2026-08-19), where it does not say itself",
+    )
+    take(judge, "specs")
+    take(judge, "report-dir", help="write the report there, as `run` does")
+
+    report = begin(
+        commands,
+        "report",
+        _report,
+        does="draw a stored run again: HTML, Markdown, JUnit, ...",
+        ends=REPORT_ENDS,
     )
     report.add_argument("run", metavar="RUN", help=RUN)
     report.add_argument("--format", choices=FORMATS, help="one format; without it all files, into -o DIR")
     report.add_argument("-o", "--output", metavar="PATH", help="file (standard output without it), or folder")
 
-    diff = _command(commands, "diff", "compare two stored runs", DIFF_ENDS, _diff)
+    diff = begin(commands, "diff", _diff, does="compare two stored runs", ends=DIFF_ENDS)
     diff.add_argument("before", metavar="A", help=RUN)
     diff.add_argument("after", metavar="B", help="the later run")
     diff.add_argument("--format", choices=("text", "markdown", "json"), default="text", help="(text)")
 
-    merge = _command(commands, "merge", "put the shards of a run together", MERGE_ENDS, _merge)
+    merge = begin(commands, "merge", _merge, does="put the shards of a run together", ends=MERGE_ENDS)
     merge.add_argument("runs", nargs="+", metavar="RUN", help=RUN)
     merge.add_argument("-o", "--output", metavar="DIR", required=True, help="where the report goes")
 
-    freeze = _command(
-        commands, "freeze", "keep today's rules under a name, for --rules", FREEZE_ENDS, _freeze
-    )
-    freeze.add_argument("name", metavar="NAME", help="such as 2026.1")
-    takes_specs(freeze)
+
+def _date(text: str) -> Any:
+    from conformance.recordings import day
+
+    found = day(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"expected a day such as 2026-08-19, got {text!r}")
+    return found
 
 
-def _command(
-    commands: Any, name: str, text: str, ends: str, run: Callable[[argparse.Namespace], int]
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=text,
-        description=f"{text[0].upper()}{text[1:]}.",
-        epilog=ends,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(command=run)
-    return parser
+def _judge(arguments: argparse.Namespace) -> int:
+    from conformance.runs.stand import judge_stored, judge_traffic
+    from conformance.target import UsageError
+
+    if (arguments.run is None) == (arguments.recorded_in is None):
+        raise UsageError("expected an earlier run (RUN_DIR) or recordings (--from PATH), one of them")
+    specs = specs_of(arguments.specs)
+    if arguments.run is not None:
+        for name in ("provider", "recorded"):
+            if getattr(arguments, name) is not None:
+                raise UsageError(f"--{name} is about recordings (--from); a stored run says it itself")
+        return judge_stored(specs, arguments.run, arguments.report_dir)
+    places = [Path(each) for group in arguments.recorded_in for each in group]
+    return judge_traffic(specs, places, arguments.provider, arguments.recorded, arguments.report_dir)
 
 
 def _report(arguments: argparse.Namespace) -> int:
@@ -148,23 +196,3 @@ def _merge(arguments: argparse.Namespace) -> int:
     for line in (*failures(document, folder), *summary(document, width, colored(sys.stdout), folder)):
         print(line)
     return int(document["exit_code"])
-
-
-def _freeze(arguments: argparse.Namespace) -> int:
-    from datetime import UTC, datetime
-
-    from conformance.cli import specs_of
-    from conformance.documents import library
-    from conformance.runs.rulesets import FOLDER, freeze
-    from conformance.target import UsageError
-
-    name = arguments.name
-    if not name or "/" in name or name.startswith("."):
-        raise UsageError(f"freeze: expected a name such as 2026.1, got {name!r}")
-    specs = specs_of(arguments.specs)
-    # What an installed package holds goes with its next version, and a frozen set is there to outlive it.
-    installed = not arguments.specs and library.SPECS.is_relative_to(library.PACKAGE)
-    path = (Path() if installed else specs.folders[-1]) / FOLDER / f"{name}.yaml"
-    number = freeze(specs, name, datetime.now(UTC).date(), path)
-    print(f"{path}: {number} rules; conformance run --rules {path if installed else name}")
-    return 0

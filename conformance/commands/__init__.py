@@ -1,0 +1,1 @@
+"""The commands of `conformance`: what each takes, and what it hands over to whom."""
