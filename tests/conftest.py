@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -70,3 +72,36 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Example:
         shutil.copytree(SPECS / part, small / part)
     monkeypatch.setattr(loading, "SPECS", small)
     return found
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[[Any], Any]]:
+    """Starts a provider of Chat Completions that is made of the function given (`tests.asked`)."""
+    from tests.asked import Provider
+
+    running: list[Provider] = []
+
+    def begin(answer: Any) -> Provider:
+        running.append(Provider(answer))
+        return running[-1]
+
+    yield begin
+    for each in running:
+        each.close()
+
+
+@pytest.fixture
+def mock() -> Iterator[Callable[..., Any]]:
+    """Starts a mock in this process, as its options say."""
+    from mockserver.embedded import Running
+    from mockserver.embedded import start as serve
+
+    begun: list[Running] = []
+
+    def begin(**options: Any) -> Running:
+        begun.append(serve(**{"auth": "strict", **options}))
+        return begun[-1]
+
+    yield begin
+    for each in begun:
+        each.stop()

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as xml
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from conformance.cli import main
 from conformance.documents import library
 from conformance.formats import FILES
 from conformance.runs.stored import read_run, shape
-from mockserver.embedded import Running, start
+from mockserver.embedded import Running
 from tests.test_stored import finding, run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,20 +27,6 @@ MORE = (*FEW, "--api", "bedrock-runtime/invoke-model")
 
 Begin = Callable[..., Running]
 Done = subprocess.CompletedProcess[str]
-
-
-@pytest.fixture
-def mock() -> Iterator[Begin]:
-    """Starts a mock in this process, as its options say."""
-    begun: list[Running] = []
-
-    def begin(**options: Any) -> Running:
-        begun.append(start(**{"auth": "strict", **options}))
-        return begun[-1]
-
-    yield begin
-    for each in begun:
-        each.stop()
 
 
 def conformance(*arguments: str, cwd: Path) -> Done:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import random
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import httpx2
-import openai
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -36,6 +33,7 @@ from conformance.values import (
     Turn,
     Usage,
 )
+from tests.dialects import Drawn, client, threes
 
 PROFILES = yaml.safe_load("""
 openai:
@@ -146,45 +144,12 @@ EVERY = pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
 ASKED = {"messages": [], "stream_options": {"include_usage": True}}
 
 
-class Drawn:
-    """Ids drawn from a seed."""
-
-    def __init__(self, seed: int = 0) -> None:
-        self.random = random.Random(seed)
-
-    def uuid(self) -> str:
-        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
-
-    def token(self, length: int, alphabet: str) -> str:
-        return "".join(self.random.choices(alphabet, k=length))
-
-    def number(self, low: int, high: int) -> int:
-        return self.random.randint(low, high)
-
-
-def threes(text: str) -> Sequence[str]:
-    return [text[start : start + 3] for start in range(0, len(text), 3)]
-
-
 def context(tier: str | None = None) -> Context:
     return Context("mistral.magistral-small-2509", 1795309098.7, Drawn(), tier=tier, split=threes)
 
 
 def sse(events: Sequence[Event]) -> bytes:
     return "".join(f"data: {json.dumps(event.data)}\n\n" for event in events).encode() + b"data: [DONE]\n\n"
-
-
-def client(body: bytes, kind: str) -> openai.OpenAI:
-    transport = httpx2.MockTransport(
-        lambda request: httpx2.Response(200, headers={"content-type": kind}, content=body)
-    )
-    return openai.OpenAI(
-        base_url="http://mock/v1",
-        api_key="k",
-        max_retries=0,
-        http_client=httpx2.Client(transport=transport),
-        _strict_response_validation=True,
-    )
 
 
 words = st.text(min_size=1, max_size=20)

@@ -18,7 +18,7 @@ import pytest
 
 from conformance.finding import Finding, exit_code
 from conformance.loading import load
-from mockserver.embedded import Running, start
+from mockserver.embedded import Running
 
 ROOT = Path(__file__).resolve().parent.parent
 LOWEST = ROOT / "build" / "pytest-lowest"
@@ -69,20 +69,6 @@ def serve() -> Iterator[Serve]:
     for server in running:
         server.shutdown()
         server.server_close()
-
-
-@pytest.fixture
-def mock() -> Iterator[Begin]:
-    """Starts a mock in this process, as its options say."""
-    begun: list[Running] = []
-
-    def begin(**options: Any) -> Running:
-        begun.append(start(**{"auth": "strict", **options}))
-        return begun[-1]
-
-    yield begin
-    for each in begun:
-        each.stop()
 
 
 def conformance(

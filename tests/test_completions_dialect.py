@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-import random
-import uuid
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import httpx2
-import openai
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -20,6 +15,7 @@ from openai.types import Completion
 from conformance.dialects import Context, completions
 from conformance.exchange import Event
 from conformance.values import Message, Reasoning, Refusal, Reply, Text, ToolCall, Turn, Usage
+from tests.dialects import Drawn, client, threes
 
 PROFILES = yaml.safe_load("""
 openai:
@@ -51,41 +47,8 @@ EVERY = pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
 ASKED = {"prompt": "Hi", "stream_options": {"include_usage": True}}
 
 
-class Drawn:
-    """Ids drawn from a seed."""
-
-    def __init__(self) -> None:
-        self.random = random.Random(0)
-
-    def uuid(self) -> str:
-        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
-
-    def token(self, length: int, alphabet: str) -> str:
-        return "".join(self.random.choices(alphabet, k=length))
-
-    def number(self, low: int, high: int) -> int:
-        return self.random.randint(low, high)
-
-
-def threes(text: str) -> Sequence[str]:
-    return [text[start : start + 3] for start in range(0, len(text), 3)]
-
-
 def context() -> Context:
     return Context("magistral", 1795309098.7, Drawn(), split=threes)
-
-
-def client(body: bytes, kind: str) -> openai.OpenAI:
-    transport = httpx2.MockTransport(
-        lambda request: httpx2.Response(200, headers={"content-type": kind}, content=body)
-    )
-    return openai.OpenAI(
-        base_url="http://mock/v1",
-        api_key="k",
-        max_retries=0,
-        http_client=httpx2.Client(transport=transport),
-        _strict_response_validation=True,
-    )
 
 
 words = st.text(min_size=1, max_size=20)

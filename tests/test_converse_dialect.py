@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import random
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -19,7 +17,7 @@ from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.dialects import Context, Ids, converse
+from conformance.dialects import Context, converse
 from conformance.exchange import Event
 from conformance.values import (
     Media,
@@ -36,6 +34,7 @@ from conformance.values import (
     Turn,
     Usage,
 )
+from tests.dialects import Drawn
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 PROFILE: dict[str, Any] = {
@@ -54,27 +53,11 @@ PROFILE: dict[str, Any] = {
 BEYOND_THE_MODEL = {"p", "serverToolUsage", "cacheReadInputTokenCount"}
 
 
-class Seeded(Ids):
-    """Ids drawn from a seed."""
-
-    def __init__(self, seed: int = 0) -> None:
-        self.source = random.Random(seed)
-
-    def uuid(self) -> str:
-        return str(uuid.UUID(int=self.source.getrandbits(128), version=4))
-
-    def token(self, length: int, alphabet: str) -> str:
-        return "".join(self.source.choices(alphabet, k=length))
-
-    def number(self, low: int, high: int) -> int:
-        return self.source.randint(low, high)
-
-
 def context(**changes: Any) -> Context:
     words = Context(
         model="mistral.magistral-small-2509",
         now=0.0,
-        ids=Seeded(),
+        ids=Drawn(),
         latency_ms=412,
         split=lambda text: [text[at : at + 3] for at in range(0, len(text), 3)],
     )

@@ -27,19 +27,6 @@ ORDER, STOP = CHAT.rules["order-of-members-is-nothing"], CHAT.rules["stop-sequen
 ONE_CAP = CHAT.rules["lower-cap-is-less"]
 
 
-@pytest.fixture
-def start() -> Iterator[Start]:
-    running: list[Provider] = []
-
-    def begin(answer: Answer) -> Provider:
-        running.append(Provider(answer))
-        return running[-1]
-
-    yield begin
-    for each in running:
-        each.close()
-
-
 @pytest.fixture(scope="module")
 def mock() -> Iterator[list[Target]]:
     running = embedded("mock")(specs=SPECS, auth="strict", reality="documented")

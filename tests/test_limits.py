@@ -18,19 +18,6 @@ from tests.asked import CHAT, SPECS, Answer, Provider, completion, refusal
 Start = Callable[[Answer], Provider]
 
 
-@pytest.fixture
-def start() -> Iterator[Start]:
-    running: list[Provider] = []
-
-    def begin(answer: Answer) -> Provider:
-        running.append(Provider(answer))
-        return running[-1]
-
-    yield begin
-    for each in running:
-        each.close()
-
-
 @pytest.fixture(params=["documented", "observed"])
 def mock(request: pytest.FixtureRequest) -> Iterator[list[Target]]:
     running = embedded("mock")(specs=SPECS, auth="strict", reality=request.param)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
-import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -33,6 +31,7 @@ from conformance.values import (
     Turn,
     Usage,
 )
+from tests.dialects import Drawn, threes
 
 PROFILES = yaml.safe_load("""
 anthropic:
@@ -61,26 +60,6 @@ gateway:
 """)
 ANTHROPIC, GATEWAY = PROFILES["anthropic"], PROFILES["gateway"]
 EVERY = pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
-
-
-class Drawn:
-    """Ids drawn from a seed."""
-
-    def __init__(self) -> None:
-        self.random = random.Random(0)
-
-    def uuid(self) -> str:
-        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
-
-    def token(self, length: int, alphabet: str) -> str:
-        return "".join(self.random.choices(alphabet, k=length))
-
-    def number(self, low: int, high: int) -> int:
-        return self.random.randint(low, high)
-
-
-def threes(text: str) -> Sequence[str]:
-    return [text[start : start + 3] for start in range(0, len(text), 3)]
 
 
 def context(tier: str | None = None) -> Context:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import random
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from conformance.dialects import Context, Ids, mistral
+from conformance.dialects import Context, mistral
 from conformance.exchange import Event
 from conformance.values import (
     Media,
@@ -34,6 +32,7 @@ from conformance.values import (
     Turn,
     Usage,
 )
+from tests.dialects import Drawn
 
 PROFILE: dict[str, Any] = yaml.safe_load("""
 ids:
@@ -70,27 +69,11 @@ padding:
 METRICS = "amazon-bedrock-invocationMetrics"
 
 
-class Seeded(Ids):
-    """Ids drawn from a seed."""
-
-    def __init__(self) -> None:
-        self.source = random.Random(0)
-
-    def uuid(self) -> str:
-        return str(uuid.UUID(int=self.source.getrandbits(128), version=4))
-
-    def token(self, length: int, alphabet: str) -> str:
-        return "".join(self.source.choices(alphabet, k=length))
-
-    def number(self, low: int, high: int) -> int:
-        return self.source.randint(low, high)
-
-
 def context() -> Context:
     return Context(
         model="mistral.magistral-small-2509",
         now=1795309098.0,
-        ids=Seeded(),
+        ids=Drawn(),
         latency_ms=412,
         tier="flex",
         split=lambda text: [text[at : at + 3] for at in range(0, len(text), 3)],

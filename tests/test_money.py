@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +31,6 @@ from tests.test_stored import run
 
 Start = Callable[[Answer], Provider]
 GREETS = "usage-given"
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    running: list[Provider] = []
-
-    def begin(answer: Answer) -> Provider:
-        running.append(Provider(answer))
-        return running[-1]
-
-    yield begin
-    for each in running:
-        each.close()
 
 
 def greets(body: dict[str, Any], number: int) -> tuple[int, dict[str, str], Any]:

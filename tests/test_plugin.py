@@ -7,14 +7,14 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conformance.loading import load
-from mockserver.embedded import Running, start
+from mockserver.embedded import Running
 
 ROOT = Path(__file__).resolve().parent.parent
 LOWEST = ROOT / "build" / "pytest-lowest"
@@ -70,20 +70,6 @@ def run(folder: Path, *options: str, version: str = "newest", alone: bool = True
 def found(report: dict[str, Any]) -> list[Any]:
     """The findings without what differs between two runs of one mock: ids in bodies."""
     return [{key: value for key, value in each.items() if key != "again"} for each in report["findings"]]
-
-
-@pytest.fixture
-def mock() -> Iterator[Begin]:
-    """Starts a mock in this process, as its options say."""
-    begun: list[Running] = []
-
-    def begin(**options: Any) -> Running:
-        begun.append(start(**{"auth": "strict", **options}))
-        return begun[-1]
-
-    yield begin
-    for each in begun:
-        each.stop()
 
 
 def requests_of(running: Running) -> list[str]:

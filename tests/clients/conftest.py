@@ -1,4 +1,4 @@
-"""Node, for the tests of JavaScript clients; the programs that call the clients are in `node/`."""
+"""Node, for the tests of JavaScript clients (their programs are in `node/`), and boto3 without retries."""
 
 from __future__ import annotations
 
@@ -65,3 +65,17 @@ def node() -> Node:
 @pytest.fixture(scope="session")
 def find_node() -> Any:
     return _find_node
+
+
+@pytest.fixture(autouse=True)
+def no_search_for_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a bearer key and nothing else, boto3 asks the network whether it is in Amazon's cloud."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def once(mock_provider: Any) -> Any:
+    """boto3's client, trying once."""
+    from botocore.config import Config
+
+    return mock_provider.bedrock_client(config=Config(retries={"total_max_attempts": 1}))

@@ -27,6 +27,7 @@ from urllib3.exceptions import ProtocolError
 from conformance.contract import Failure
 from conformance.loading import load
 from conformance.probes.picture import draw
+from tests.clients.raised import error_of
 
 MODEL = "mistral.magistral-small-2509"
 REGION = "us-east-1"
@@ -69,12 +70,6 @@ PERSON = {
 }
 
 
-@pytest.fixture(autouse=True)
-def no_search_for_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a bearer key and nothing else, boto3 asks the network whether it is in Amazon's cloud."""
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
 @pytest.fixture(scope="module")
 def sessions() -> dict[str, boto3.Session]:
     """One session for each way of paying: a session reads its data files once, and keeps its key pair."""
@@ -95,12 +90,6 @@ def client(
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", mock_provider.info["aws_secret_access_key"])
         monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", mock_provider.url())
     return sessions[request.param].client("bedrock-runtime", region_name=REGION)
-
-
-@pytest.fixture
-def once(mock_provider: Any) -> Any:
-    """A client that tries once."""
-    return mock_provider.bedrock_client(config=ONCE)
 
 
 def user(*blocks: Any) -> dict[str, Any]:
@@ -175,12 +164,6 @@ class Streamed:
 
 def chunks_of(answer: Any) -> list[Any]:
     return [json.loads(event["chunk"]["bytes"]) for event in answer["body"]]
-
-
-def error_of(call: Callable[..., Any], **arguments: Any) -> ClientError:
-    with pytest.raises(ClientError) as caught:
-        call(**arguments)
-    return caught.value
 
 
 def code_of(error: ClientError) -> str:

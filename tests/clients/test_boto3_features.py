@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from PIL import Image
 
 from conformance.probes.picture import draw
+from tests.clients.raised import error_of
 
 ONCE = Config(retries={"total_max_attempts": 1})
 SEED, DEVSTRAL = "mistral.magistral-small-2509", "mistral.devstral-2-123b"
@@ -26,25 +27,8 @@ THINK = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
 BLOCKED = "Sorry, the model cannot answer this question."
 
 
-@pytest.fixture(autouse=True)
-def no_search_for_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a bearer key and nothing else, boto3 asks the network whether it is in Amazon's cloud."""
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
-@pytest.fixture
-def once(mock_provider: Any) -> Any:
-    return mock_provider.bedrock_client(config=ONCE)
-
-
 def user(*blocks: Any) -> dict[str, Any]:
     return {"role": "user", "content": [{"text": b} if isinstance(b, str) else b for b in blocks]}
-
-
-def error_of(call: Callable[..., Any], **arguments: Any) -> ClientError:
-    with pytest.raises(ClientError) as caught:
-        call(**arguments)
-    return caught.value
 
 
 def converse(client: Any, *blocks: Any, **more: Any) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import datetime
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+
+from tests.clients.raised import error_of
 
 ONCE = Config(retries={"total_max_attempts": 1})
 UNCHECKED = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
@@ -22,25 +22,8 @@ CLAUDE, CLAUDE_PROFILE = (
 FILMS = "amazon.nova-reel-v1:1"
 
 
-@pytest.fixture(autouse=True)
-def no_search_for_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a bearer key and nothing else, boto3 asks the network whether it is in Amazon's cloud."""
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
-@pytest.fixture
-def once(mock_provider: Any) -> Any:
-    return mock_provider.bedrock_client(config=ONCE)
-
-
 def user(*blocks: Any) -> dict[str, Any]:
     return {"role": "user", "content": [{"text": b} if isinstance(b, str) else b for b in blocks]}
-
-
-def error_of(call: Callable[..., Any], **arguments: Any) -> ClientError:
-    with pytest.raises(ClientError) as caught:
-        call(**arguments)
-    return caught.value
 
 
 class TestCountTokens:

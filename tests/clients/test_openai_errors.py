@@ -21,20 +21,12 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient, OpenAI
 
 from conformance.contract import Failure
 from conformance.loading import load
+from tests.clients.raised import class_of
 
 SPECS = load()
 MODEL = "gpt-4o-mini"
 KEY = "sk-proj-0123456789abcdefWXYZ"
 PATIENCE = 60.0
-CLASSES = {
-    400: openai.BadRequestError,
-    401: openai.AuthenticationError,
-    403: openai.PermissionDeniedError,
-    404: openai.NotFoundError,
-    409: openai.ConflictError,
-    422: openai.UnprocessableEntityError,
-    429: openai.RateLimitError,
-}
 PATHS = {"chat-completions": "/chat/completions", "responses": "/responses"}
 PLAIN: Mapping[str, dict[str, Any]] = {
     "chat-completions": {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]},
@@ -237,8 +229,7 @@ def refused(client: OpenAI, path: str, method: str = "POST", **asked: Any) -> op
 
 def checked(error: openai.APIStatusError) -> openai.APIStatusError:
     status = error.status_code
-    other = openai.InternalServerError if status >= 500 else openai.APIStatusError
-    assert type(error) is CLASSES.get(status, other)
+    assert type(error) is class_of(status)
     assert isinstance(error.body, dict)
     assert set(error.body) == {"message", "type", "param", "code"}
     assert error.body["message"] and "{" not in str(error.body["param"])

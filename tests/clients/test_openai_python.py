@@ -21,20 +21,10 @@ from pydantic import BaseModel
 from conformance.contract import Failure
 from conformance.loading import load
 from conformance.probes.picture import draw
+from tests.clients.raised import class_of
 
 MODEL = "mistral.magistral-small-2509"
 AMBER = "Reply with exactly: amber kettle 42"
-
-CLASSES = {
-    400: openai.BadRequestError,
-    401: openai.AuthenticationError,
-    403: openai.PermissionDeniedError,
-    404: openai.NotFoundError,
-    409: openai.ConflictError,
-    422: openai.UnprocessableEntityError,
-    429: openai.RateLimitError,
-}
-"""What the SDK raises for a status; other 4xx are a plain APIStatusError, 5xx an InternalServerError."""
 
 SPECS = load()
 
@@ -77,10 +67,6 @@ def puter(mock_provider: Any) -> Iterator[OpenAI]:
 
 def say(text: Any) -> Any:
     return [{"role": "user", "content": text}]
-
-
-def class_of(status: int) -> type[openai.APIStatusError]:
-    return CLASSES.get(status, openai.InternalServerError if status >= 500 else openai.APIStatusError)
 
 
 def refused(call: Callable[[], Any]) -> openai.APIStatusError:
