@@ -963,6 +963,8 @@ _MISSHAPEN = {
     "context": "()",
     "missing": "member",
     "cap": "max_tokens",
+    "checks": "sc_0",
+    "kind": "function",
 }
 """What stands in the texts of errors that a script asks for, of a fault that the request does not have."""
 
