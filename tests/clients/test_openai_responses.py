@@ -465,3 +465,15 @@ class TestMantle:
             for answer in both(client, model="openai.gpt-5.6-luna", input=SINGAPORE, tools=[WEATHER]):
                 assert [item.call_id for item in answer.output if item.type == "function_call"] == ["call_0"]
                 assert answer.to_dict()["prompt_cache_retention"] == "in_memory"
+
+
+@pytest.mark.parametrize("place", ["openai", "bedrock-mantle"])
+def test_null_stands_for_what_is_left_out(mock_provider: Any, place: str) -> None:
+    # What llama-index-llms-openai 0.8.3 sends with every request.
+    left_out: Any = dict.fromkeys(
+        ("include", "instructions", "max_output_tokens", "metadata", "previous_response_id", "user")
+    )
+    model = TALKS if place == "openai" else OSS
+    with mock_provider.openai_client(base_url=mock_provider.url(place) + "/v1", max_retries=0) as client:
+        for answer in both(client, model=model, input=AMBER, tools=[], truncation="disabled", **left_out):
+            assert answer.output_text == "amber kettle 42"
