@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice, product
 from typing import Any
 
+from .fitting import BrokenSchema, Schema, judged, matches, target
 from .mentions import Mentions
 from .patterns import example
 from .words import keyed, stem, stems
 
 __all__ = ["BrokenSchema", "instance", "slots", "sound"]
 
-Schema = Mapping[str, Any] | bool
-
 DEEP, DEEPEST = 5, 40
 """Levels below which only what a schema requires is made, and below which nothing is: recursion ends."""
 
 LARGEST, LONGEST = 2000, 10_000
 """Values in one instance, and characters in one string, at most."""
+
+TRIED = 2 * LARGEST
+"""Values and branches in all instances of a schema after which no other is tried."""
+
+TRIED_CHARACTERS = 300_000
+"""Characters of a pattern, each time that it is read to make one text that is long enough."""
 
 PLACES = keyed("city location place town country destination origin region area address capital")
 PEOPLE = keyed("name person author customer recipient sender patient guest owner contact")
@@ -62,10 +68,6 @@ FORMATS = {
 }
 
 
-class BrokenSchema(ValueError):
-    """What should be a JSON Schema is none, or refers to one that is not in it."""
-
-
 class _Missing:
     """Nothing in the prompt fits."""
 
@@ -81,12 +83,13 @@ def instance(schema: Schema, said: Mentions, optional: bool = True) -> Any:
     `oneOf` that overlap), the nearest one comes back: a model can be wrong too, and the judge will say so.
     Raises BrokenSchema.
     """
-    fits = _judge(schema)
+    fits = judged(schema)
     if isinstance(schema, Mapping) and (members := schema.get("properties")):
         for value in said.json:
             if isinstance(value, dict) and not value.keys().isdisjoint(members) and fits(value):
                 return value
     first: Any = MISSING
+    looked = 0
     for choice in range(4):
         for mentions in (said, Mentions("")):
             for every in (optional, not optional):
@@ -95,6 +98,9 @@ def instance(schema: Schema, said: Mentions, optional: bool = True) -> Any:
                 if fits(value):
                     return value
                 first = value if first is MISSING else first
+                looked += LARGEST - filler.left + filler.weighed
+                if looked > TRIED:
+                    return first
         if filler.left < 0:
             break
     return first
@@ -118,25 +124,7 @@ def slots(schema: Schema) -> tuple[int, bool]:
 def sound(schema: Schema | None) -> None:
     """Raises BrokenSchema for what is no JSON Schema, or not one that stands by itself."""
     if schema is not None:
-        _judge(schema)
-
-
-def _judge(schema: Schema) -> Callable[[Any], bool]:
-    """Whether a value fits. Raises BrokenSchema."""
-    import jsonschema_rs
-
-    whole = dict(schema) if isinstance(schema, Mapping) else schema
-    try:
-        return jsonschema_rs.validator_for(whole, validate_formats=True, retriever=_refuse).is_valid
-    except jsonschema_rs.ValidationError as error:
-        said = str(error).partition("\n")[0]
-        raise BrokenSchema(f"expected a JSON Schema that needs nothing from elsewhere: {said}") from error
-    except ValueError as error:
-        raise BrokenSchema("expected a JSON Schema that is not nested so deeply") from error
-
-
-def _refuse(address: str) -> Any:
-    raise ValueError(f"schema {address}: a simulated model fetches nothing")
+        judged(schema)
 
 
 @dataclass
@@ -150,6 +138,8 @@ class _Filler:
     """Which of several branches is tried, counted from the likeliest."""
     used: list[Any] = field(default_factory=list)
     left: int = LARGEST
+    weighed: int = 0
+    """Branches of unions that were looked at."""
 
     def make(self, schema: Schema, key: str, depth: int, sure: bool = False) -> Any:
         """A value; with `sure` only one that the prompt gives, else MISSING."""
@@ -199,7 +189,7 @@ class _Filler:
         for _ in range(20):
             if "$ref" in whole:
                 rest = {key: value for key, value in whole.items() if key != "$ref"}
-                whole = _merged(self.target(whole["$ref"]), rest)
+                whole = _merged(target(self.root, whole["$ref"]), rest)
             elif "allOf" in whole:
                 parts = whole["allOf"]
                 whole = {key: value for key, value in whole.items() if key != "allOf"}
@@ -215,24 +205,12 @@ class _Filler:
                 break
         return whole
 
-    def target(self, reference: Any) -> Mapping[str, Any]:
-        """What a reference within the schema points to; anything goes where it points elsewhere."""
-        found: Any = self.root
-        if not isinstance(reference, str) or not reference.startswith("#"):
-            return {}
-        for step in reference.lstrip("#").split("/")[1:]:
-            step = step.replace("~1", "/").replace("~0", "~")
-            if isinstance(found, list) and step.isdecimal() and int(step) < len(found):
-                found = found[int(step)]
-            else:
-                found = found.get(step) if isinstance(found, Mapping) else None
-        return found if isinstance(found, Mapping) else {}
-
     def union(self, whole: Mapping[str, Any], union: str, key: str, depth: int, sure: bool) -> Any:
         rest = {name: value for name, value in whole.items() if name != union}
         branches = [_merged(rest, self.resolve(branch)) for branch in _list(whole[union])]
         if not branches:
             return MISSING if sure else None
+        self.weighed += len(branches)
         asked = stems(self.said.text)
         ranked = sorted(branches, key=lambda branch: -self.likelihood(branch, asked, depth))
         if sure or not self.choice:
@@ -276,7 +254,7 @@ class _Filler:
         members: Mapping[str, Schema] = schema.get("properties", {})
         required = _list(schema.get("required"))
         # A schema written by hand often names nothing required, and no call is meant to be empty.
-        wanted = required or (list(members) if not depth else [])
+        wanted = set(required or (members if not depth else ()))
         order = [*members, *(key for key in required if key not in members)]
         made: dict[str, Any] = {}
         for key in order:
@@ -291,7 +269,7 @@ class _Filler:
             return made or MISSING
         fewest = _int(schema.get("minProperties"), 0)
         for key, member in self.further(schema, members, depth, fewest > len(made)):
-            if len(made) >= max(fewest, 1):
+            if len(made) >= max(fewest, 1) or self.left < 0:
                 break
             made.setdefault(key, self.make(member, key, depth + 1))
         return made
@@ -331,10 +309,13 @@ class _Filler:
                 self.make(_merged(self.resolve(items), self.resolve(schema["contains"])), key, depth + 1)
             ] * times
         usual = 0 if items is False or depth > DEEP or (self.choice and not fewest) else 1
+        others = _Others(made) if schema.get("uniqueItems") else None
         while len(made) < min(max(fewest, usual), most) and self.left > 0:
             value = self.make(items, key, depth + 1)
-            if schema.get("uniqueItems") and value in made:
-                value = self.another(self.resolve(items), made, value)
+            if others is not None:
+                if value in others:
+                    value = self.another(self.resolve(items), others, value)
+                others.add(value)
             made.append(value)
         return made
 
@@ -355,7 +336,7 @@ class _Filler:
         self.used += found
         return found
 
-    def another(self, items: Mapping[str, Any], made: list[Any], value: Any) -> Any:
+    def another(self, items: Mapping[str, Any], made: _Others, value: Any) -> Any:
         """A value for a list whose values must differ."""
         if "enum" in items:
             return next((other for other in _list(items["enum"]) if other not in made), value)
@@ -364,26 +345,20 @@ class _Filler:
         if isinstance(value, (int, float)):
             step = Fraction(str(items.get("multipleOf", 1)))
             bounded = "maximum" in items or "exclusiveMaximum" in items
-            ahead = (_exact(value + step * turn) for turn in range(1, len(made) + 2))
-            behind = (_exact(value - step * turn) for turn in range(1, len(made) + 2))
-            return next(
-                (
-                    other
-                    for other in ([*ahead, *behind] if bounded else ahead)
-                    if other not in made and _in_bounds(other, items, _kind(items))
-                ),
-                value,
-            )
+            for sign in (1, -1) if bounded else (1,):
+                for turn in made.turns(value, sign):
+                    other = _exact(value + sign * step * turn)
+                    if other not in made and _in_bounds(other, items, _kind(items)):
+                        return other
         if isinstance(value, str):
-            for turn in range(1, len(made) + 2):
+            for turn in made.turns(value):
                 text = _other_text(value, turn, items)
                 if text not in made:
                     return text
         if isinstance(value, dict):
             members = items.get("properties", {})
             for key, old in value.items():
-                column = [row.get(key) for row in made if isinstance(row, dict)]
-                new = self.another(self.resolve(members.get(key, {})), column, old)
+                new = self.another(self.resolve(members.get(key, {})), made.column(key), old)
                 if new != old:
                     return {**value, key: new}
         return value
@@ -461,6 +436,47 @@ class _Filler:
         return [*found, *said.quoted, *said.names, *said.codes]
 
 
+class _Others:
+    """Values of a list that must differ: whether one is there, and how far others were looked for."""
+
+    def __init__(self, values: Iterable[Any]) -> None:
+        self._values: list[Any] = []
+        self._plain: set[Any] = set()
+        self._turns: dict[tuple[Any, int], int] = {}
+        self._columns: dict[str, _Others] = {}
+        for value in values:
+            self.add(value)
+
+    def __contains__(self, value: Any) -> bool:
+        # 1 and 1.0 are one value, and so are 1 and true: Python's equality, which a set has too.
+        return value in self._plain if _is_plain(value) else value in self._values
+
+    def add(self, value: Any) -> None:
+        self._values.append(value)
+        if _is_plain(value):
+            self._plain.add(value)
+        if isinstance(value, dict):
+            for key, column in self._columns.items():
+                column.add(value.get(key))
+
+    def column(self, key: str) -> _Others:
+        """The values of one member of the objects in the list."""
+        if key not in self._columns:
+            self._columns[key] = _Others(row.get(key) for row in self._values if isinstance(row, dict))
+        return self._columns[key]
+
+    def turns(self, value: Any, sign: int = 1) -> Iterator[int]:
+        """The numbers of tries for another value than this, without those that an earlier search took or passed over."""
+        start = self._turns.get((value, sign), 1)
+        for turn in range(start, len(self._values) + 2):
+            self._turns[value, sign] = turn
+            yield turn
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, (str, int, float)) or value is None
+
+
 def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
     """A schema for what fits both."""
     both = dict(one)
@@ -478,14 +494,16 @@ def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, An
         elif key in ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"):
             both[key] = min(mine, value)
         elif key == "enum":
-            both[key] = [member for member in mine if member in value]
+            others = _Others(value)
+            both[key] = [member for member in mine if member in others]
         elif key == "type":
             common = [kind for kind in _list(mine) if kind in _list(value)]
             both[key] = common[0] if len(common) == 1 else common or value
         elif key == "items" and isinstance(mine, Mapping) and isinstance(value, Mapping):
             both[key] = {"allOf": [mine, value]}
         elif key in ("anyOf", "oneOf"):
-            both[key] = [{"allOf": [left, right]} for left in mine for right in value][:UNIONS]
+            pairs = islice(product(mine, value), UNIONS)
+            both[key] = [{"allOf": [left, right]} for left, right in pairs]
         else:
             both[key] = value
     return both
@@ -530,10 +548,7 @@ def _is(value: Any, kind: str) -> bool:
 def _may_be(text: str, schema: Mapping[str, Any]) -> bool:
     if not _int(schema.get("minLength"), 0) <= len(text) <= _int(schema.get("maxLength"), LONGEST):
         return False
-    try:
-        return "pattern" not in schema or re.search(schema["pattern"], text) is not None
-    except re.error:
-        return False
+    return "pattern" not in schema or matches(schema["pattern"], text)
 
 
 def _plain_string(schema: Mapping[str, Any], key: str, said: Mentions) -> str:
@@ -542,7 +557,8 @@ def _plain_string(schema: Mapping[str, Any], key: str, said: Mentions) -> str:
     if schema.get("format") in FORMATS:
         return FORMATS[schema["format"]]
     if "pattern" in schema:
-        tries = (example(schema["pattern"], more) for more in range(fewest + 2))
+        times = min(fewest + 2, 1 + TRIED_CHARACTERS // len(schema["pattern"])) if schema["pattern"] else 1
+        tries = (example(schema["pattern"], more) for more in range(times))
         return next((text for text in tries if text is not None and fewest <= len(text) <= most), "")
     text = said.topic or key.replace("_", " ") or "text"
     while len(text) < fewest:

@@ -217,13 +217,35 @@ class Mentions:
     def has(self, phrase: str) -> bool:
         """Whether the text says the phrase, in any casing, as whole words."""
         words = re.sub(r"[_\s-]+", " ", phrase).strip()
+        if not self._may_say(words.split(" ")):
+            return False
         pattern = r"[_\s-]+".join(map(re.escape, words.split(" ")))
         return bool(words) and re.search(rf"(?<!\w){pattern}(?!\w)", self.text, re.I) is not None
 
     def after(self, name: str) -> str | None:
         """What the text gives under a name: `order id: 17`, `unit = celsius`, `days is 3`; else None."""
+        if name not in self._after:
+            self._after[name] = self._found_after(name)
+        return self._after[name]
+
+    @cached_property
+    def _after(self) -> dict[str, str | None]:
+        """What was looked up already."""
+        return {}
+
+    @cached_property
+    def _lower(self) -> str | None:
+        """The text in lower case where every word in it is in it then too; None for a text of any letters."""
+        return self.text.lower() if self.text.isascii() else None
+
+    def _may_say(self, words: list[str]) -> bool:
+        """Whether all of the words stand somewhere in the text, as words or parts of them."""
+        lower = self._lower
+        return lower is None or all(word.lower() in lower or not word.isascii() for word in words)
+
+    def _found_after(self, name: str) -> str | None:
         words = _words_of(name)
-        if not words:
+        if not words or not self._may_say(words):
             return None
         key = r"[_\s-]*".join(map(re.escape, words))
         joint = r"=|:" if len(name) == 1 else r"=|:|\bis\b|\bof\b|(?=\s[-\d])"
