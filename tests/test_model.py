@@ -159,6 +159,12 @@ WANTED: list[tuple[str, tuple[Tool, ...], list[tuple[str, Any]]]] = [
     ("What is 3 plus 4?", (ADD, CALCULATOR), [("add", {"a": 3, "b": 4})]),
     ("Use get_time, not the weather, for Paris", (WEATHER, TIME), [("get_time", {"place": "Paris"})]),
     ("Where is Paris?", (FINAL,), [("final_result", {"city": "Paris", "country": "Paris"})]),
+    # LlamaIndex for TypeScript.
+    (
+        "Where is Paris?",
+        (tool("format_output", "Respond with a JSON object", city=STRING),),
+        [("format_output", {"city": "Paris"})],
+    ),
     ("What is the weather in Paris?", (FINAL, WEATHER), [("get_weather", {"city": "Paris"})]),
 ]
 

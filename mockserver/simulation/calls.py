@@ -25,7 +25,7 @@ TAKES_RESULT = re.compile(
 )
 SAYS_RESULT = re.compile(
     r"\bfinal (?:response|result|answer|output)\b|\bends? (?:this|the) conversation\b|"
-    r"\bstructured (?:output|response)\b",
+    r"\bstructured (?:output|response)\b|^respond with (?:a|an|the) (?:\w+ )?object\b",
     re.I,
 )
 REFUSES_TOOLS = re.compile(
