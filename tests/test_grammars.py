@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from mockserver.simulation import grammars
 from mockserver.simulation.grammars import text_of
 
 SUM = """
@@ -55,3 +56,23 @@ def test_a_text_fits_its_expression() -> None:
 )
 def test_what_has_no_end_has_no_text(definition: str) -> None:
     assert lark(definition) is None
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "start: a0 a0\n" + "\n".join(f"a{n}: a{n + 1} a{n + 1}" for n in range(40)) + '\na40: "x"',
+        "start: a0 | a0\n" + "\n".join(f"a{n}: a{n + 1} | a{n + 1}" for n in range(40)) + '\na40: "x"',
+        "start: a0~99\n" + "\n".join(f"a{n}: a{n + 1}~99" for n in range(8)) + '\na8: "x"',
+        "start: /" + "\\/" * 30_000,
+    ],
+    ids=["doubling", "alternatives", "times", "one line"],
+)
+def test_a_grammar_that_has_no_short_text_is_given_up(
+    definition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    take = grammars._Grammar._take
+    monkeypatch.setattr(grammars._Grammar, "_take", lambda *asked: looks.append(1) or take(*asked))
+    assert grammars.text_of({"syntax": "lark", "definition": definition}) is None
+    assert len(looks) <= grammars.STEPS

@@ -38,10 +38,14 @@ COMMON = {
 DEFINITION = re.compile(r"^[?!]?(\w+)(?:\.-?\d+)?\s*:(?!:)", re.M)
 IMPORT = re.compile(r"^%import\s+common\.(\w+)(?:\s*->\s*(\w+))?", re.M)
 PIECE = re.compile(
-    r'(?P<text>"(?:[^"\\]|\\.)*")i?|(?P<pattern>/(?:[^/\\\n]|\\.)+/)[imslux]*|(?P<name>\w+)'
+    r'(?P<text>"(?:[^"\\\n]|\\.)*")i?|(?P<pattern>/(?:[^/\\\n]|\\.)+/)[imslux]*|(?P<name>\w+)'
     r"|(?P<range>\.\.)|->\s*\w+|(?P<times>~\s*\d+(?:\.\.\d+)?)|(?P<mark>[()\[\]|?*+])|//[^\n]*|\s+"
 )
 DEEPEST = 60
+LONGEST, LONGEST_LINE = 10_000, 5_000
+"""Characters of a text, and of a line of a grammar."""
+STEPS = 20_000
+"""Pieces of rules that are looked at for one text."""
 
 
 def text_of(grammar: Mapping[str, Any]) -> str | None:
@@ -49,14 +53,20 @@ def text_of(grammar: Mapping[str, Any]) -> str | None:
     definition = str(grammar.get("definition", ""))
     if grammar.get("syntax") == "regex":
         return example(definition)
+    if any(len(line) > LONGEST_LINE for line in definition.splitlines()):
+        return None
     try:
         return _Grammar(definition).text("start", ())
-    except (_Endless, RecursionError):
+    except (_Endless, _TooMuch, RecursionError):
         return None
 
 
 class _Endless(ValueError):
     """There is no end to what would have to be written, or no rule for it."""
+
+
+class _TooMuch(Exception):
+    """It takes too long, or gets too long."""
 
 
 class _Grammar:
@@ -67,6 +77,7 @@ class _Grammar:
         for each, end in zip(found, ends, strict=False):
             # Directives stand between rules.
             self.rules[each[1]] = re.split(r"^%", definition[each.end() : end], maxsplit=1, flags=re.M)[0]
+        self.steps = 0
         self.imported = {alias or name: COMMON.get(name) for name, alias in IMPORT.findall(definition)}
 
     def text(self, name: str, inside: tuple[str, ...]) -> str:
@@ -84,9 +95,14 @@ class _Grammar:
         parts: list[str] = []
         unfinished = False
         while True:
+            self.steps += 1
+            if self.steps > STEPS:
+                raise _TooMuch
             piece = next(pieces, None)
             mark = piece["mark"] if piece is not None else ")"
             if piece is None or mark in (")", "]", "|"):
+                if sum(map(len, parts)) > LONGEST:
+                    raise _TooMuch
                 found.append(None if unfinished else "".join(parts))
                 parts, unfinished = [], False
                 if mark == "|":
@@ -121,7 +137,10 @@ class _Grammar:
             case "range":
                 next(pieces)  # `"a".."z"`: its first letter stands already
             case "times":
-                parts[-1] *= int(re.findall(r"\d+", piece["times"])[0])
+                times = int(re.findall(r"\d+", piece["times"])[0])
+                if len(parts[-1]) * times > LONGEST:
+                    raise _TooMuch
+                parts[-1] *= times
             case "mark" if piece["mark"] == "(":
                 parts.append(self._alternatives(pieces, inside))
             case "mark" if piece["mark"] == "[":
