@@ -23,6 +23,7 @@ from conformance.cases import Case, cases
 from conformance.documents.document import SpecError
 from conformance.embedded import embedded, mock_at
 from conformance.finding import MEANING, Finding, exit_code
+from conformance.formats import report_folder, write
 from conformance.loading import Specs, load
 from conformance.probes.examples import Examples, drawn_section
 from conformance.run import Run
@@ -65,27 +66,6 @@ class _Refusal:
 
     def pytest_collection_modifyitems(self) -> None:
         raise self.error
-
-
-def report_folder(wanted: str) -> Path:
-    """The folder, there and without the report of an earlier run: whatever becomes of this one, that is not its report.
-
-    Raises UsageError if it cannot be written to.
-    """
-    from conformance.formats import FILES
-    from conformance.runs import evidence
-
-    folder = Path(wanted).resolve()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in FILES:
-            (folder / name).unlink(missing_ok=True)
-        for card in folder.glob("observed-*.yaml"):
-            card.unlink()
-        evidence.clear(folder)
-    except OSError as error:
-        raise UsageError(f"--report-dir: expected a folder to write to, got {wanted}: {error}") from error
-    return folder
 
 
 class Session:
@@ -297,7 +277,7 @@ class Session:
             },
         )
         if self.report_folder is not None:
-            report.write(document, self.report_folder)
+            write(document, self.report_folder)
             day = self.started.date().isoformat()
             for name, text in observed_cards(rows, self.specs, self.targets, day).items():
                 (self.report_folder / name).write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.loading import load
-from conformance.runs import report
+from conformance.runs import terminal
 
 COMMAND = "$ conformance run    # here only chat, the APIs that this project began with"
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +42,7 @@ def run() -> dict[str, Any]:
 def matrix(document: dict[str, Any]) -> str:
     """The matrix as the terminal shows it, without what differs from run to run."""
     targets = [{**target, "endpoint": ""} for target in document["targets"]]
-    lines = report.matrix({**document, "targets": targets}, WIDTH, color=False)
+    lines = terminal.matrix({**document, "targets": targets}, WIDTH, color=False)
     table = lines[: next(index for index, line in enumerate(lines) if line.startswith("declared"))]
     verdict = lines[-1].partition(";")[0]
     kept = [line.rstrip() for line in [COMMAND, *table, verdict]]

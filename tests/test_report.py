@@ -20,13 +20,16 @@ from typing import Any, cast
 
 import pytest
 
+from conformance import formats
 from conformance.card import Card
 from conformance.contract import Contract, Provider
 from conformance.documents.library import Library
 from conformance.finding import MEANING, Finding, Word
 from conformance.formats import markdown
 from conformance.loading import Specs
-from conformance.runs import report
+from conformance.runs import report, terminal
+from conformance.runs.page import html
+from conformance.runs.told import failures
 from conformance.shapes import ABSENT, Mismatch
 from conformance.target import Target
 from conformance.wire import eventstream, sse
@@ -300,8 +303,8 @@ def test_mismatch_that_got_nothing_is_told_from_one_that_got_null() -> None:
         {"at": "/a", "expected": "x"},
         {"at": "/b", "expected": "x", "got": None},
     ]
-    assert "got       nothing\n" in report.failures(document)[0]
-    assert "got       null\n" in report.failures(document)[0]
+    assert "got       nothing\n" in failures(document)[0]
+    assert "got       null\n" in failures(document)[0]
 
 
 @pytest.mark.parametrize(
@@ -321,14 +324,14 @@ def test_verdict_is_the_worst_that_counts(words: list[Word], verdict: str, code:
     names = ("adds-up", "cap")
     document = draw([found(PLAIN, name, word) for name, word in zip(names, words, strict=False)])
     assert (document["verdict"], document["exit_code"]) == (verdict, code)
-    assert report.matrix(document, 100, color=False)[-1].startswith(f"{verdict}: ")
+    assert terminal.matrix(document, 100, color=False)[-1].startswith(f"{verdict}: ")
 
 
 def test_statement_that_is_not_checked_is_listed_with_its_reason() -> None:
     assert [(each["rule"], each["why"]) for each in draw()["not_checked"]] == [
         ("never", "it would cost too much")
     ]
-    assert "1 statement not checked (reasons in the report)" in report.matrix(draw(), 100, color=False)
+    assert "1 statement not checked (reasons in the report)" in terminal.matrix(draw(), 100, color=False)
 
 
 def test_claim_keeps_stated_read_as_and_observed_apart_and_says_what_this_run_saw() -> None:
@@ -370,7 +373,7 @@ def test_claims_on_which_sellers_differ_are_set_side_by_side() -> None:
 
 
 def test_matrix_shows_every_word_without_color() -> None:
-    lines = report.matrix(draw(), 100, color=False)
+    lines = terminal.matrix(draw(), 100, color=False)
     assert lines[0].split() == [
         "wire",
         "stream",
@@ -399,7 +402,7 @@ def test_matrix_shows_every_word_without_color() -> None:
 
 
 def test_matrix_tells_the_contradictions() -> None:
-    text = "\n".join(report.matrix(draw(), 100, color=False))
+    text = "\n".join(terminal.matrix(draw(), 100, color=False))
     assert '  context_window  big  128,000 ("128K")  disputed: 131,072 (guess)' in text
     assert "  apis.plain      big  yes               observed no (capture)" in text
     assert '  context_window  big 128,000 ("128K")  small 131,072 ("131K")' in text
@@ -420,18 +423,18 @@ def test_matrix_of_the_longest_names_fits_its_width(width: int) -> None:
         exchanges={},
         requests=0,
     )
-    lines = report.matrix(document, width, color=False)[:-1]
+    lines = terminal.matrix(document, width, color=False)[:-1]
     assert max(map(len, lines)) <= width
 
 
 def test_color_adds_nothing_but_color() -> None:
-    colored = report.matrix(draw(), 100, color=True)
+    colored = terminal.matrix(draw(), 100, color=True)
     assert any("\x1b[31mX1" in line for line in colored)
-    assert [re.sub("\x1b\\[\\d+m", "", line) for line in colored] == report.matrix(draw(), 100, color=False)
+    assert [re.sub("\x1b\\[\\d+m", "", line) for line in colored] == terminal.matrix(draw(), 100, color=False)
 
 
 def test_failures_are_the_texts_of_the_findings_and_warnings_come_last() -> None:
-    told = report.failures(draw())
+    told = failures(draw())
     by_name = {finding.rule.id: finding for _, _, finding in FINDINGS if finding.fails or finding.warns}
     assert [text.split()[0] for text in told] == [
         "adds-up",
@@ -454,7 +457,7 @@ def test_what_several_contracts_share_is_told_once_and_names_them_all() -> None:
     ]
     other = {**stored.finding("cap", "broken", mismatches=[{**place, "got": 3}]), "contract": "small/words"}
     document = stored.run(*found, other, exit_code=1)
-    one, two = report.failures(document)
+    one, two = failures(document)
     assert one.startswith(
         "cap (must)  big/plain: broken\n  also in   big/streamed, small/chat\n  at        /x\n"
     )
@@ -526,13 +529,13 @@ def test_nothing_in_the_document_becomes_an_element() -> None:
         {"at": 0.1, "text": json.dumps({"text": HOSTILE})}
     ]
     document["findings"][0]["source"]["url"] = "javascript:window.ran=true"
-    assert [tag for tag, _ in Elements(report.html(document)).tags] == [
-        tag for tag, _ in Elements(report.html(draw())).tags
+    assert [tag for tag, _ in Elements(html(document)).tags] == [
+        tag for tag, _ in Elements(html(draw())).tags
     ]
 
 
 def test_page_asks_for_nothing_and_its_policy_names_its_only_script() -> None:
-    page = Elements(report.html(draw()))
+    page = Elements(html(draw()))
     assert not [
         attributes for _, attributes in page.tags if {"src", "href", "srcset", "data"} & set(attributes)
     ]
@@ -548,7 +551,7 @@ def test_page_asks_for_nothing_and_its_policy_names_its_only_script() -> None:
 
 
 def embedded(document: dict[str, Any]) -> Any:
-    return json.loads(gzip.decompress(base64.b64decode(Elements(report.html(document)).inside["script"][0])))
+    return json.loads(gzip.decompress(base64.b64decode(Elements(html(document)).inside["script"][0])))
 
 
 def test_event_stream_is_decoded_with_the_time_at_which_each_event_was_whole() -> None:
@@ -605,7 +608,7 @@ def test_lines_and_server_sent_events_are_decoded_too(
 
 
 def test_folder_gets_every_file_and_nothing_else(tmp_path: Path) -> None:
-    report.write(draw(), tmp_path / "new" / "folder")
+    formats.write(draw(), tmp_path / "new" / "folder")
     names = [
         "badge.json",
         "badge.svg",
@@ -621,10 +624,10 @@ def test_folder_gets_every_file_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_page_that_cannot_be_drawn_leaves_the_old_files_alone(tmp_path: Path) -> None:
-    report.write(draw(), tmp_path)
+    formats.write(draw(), tmp_path)
     before = {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()}
     with pytest.raises(KeyError):
-        report.write({"format": "conformance-report/1"}, tmp_path)
+        formats.write({"format": "conformance-report/1"}, tmp_path)
     assert {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()} == before
 
 
@@ -757,7 +760,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    report.write(draw(), folder)
+    formats.write(draw(), folder)
     return folder / "report.html"
 
 
@@ -782,7 +785,7 @@ def test_every_count_of_a_cell_is_in_sight_however_many_there_are_and_however_na
         for each in document["findings"]
         for n in range(150)
     ]
-    report.write({**document, "findings": many}, tmp_path)
+    formats.write({**document, "findings": many}, tmp_path)
     for width in (1280, 390):
         browser.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
@@ -809,7 +812,7 @@ def test_page_says_where_was_asked(browser: Browser, page: Path, tmp_path: Path)
     document = draw()
     for target in document["targets"]:
         target["endpoint"] = "http://127.0.0.1:8000"
-    report.write(document, tmp_path)
+    formats.write(document, tmp_path)
     browser.open(tmp_path / "report.html")
     assert "asked at http://127.0.0.1:8000" in browser.texts(".head p")
 
@@ -905,7 +908,7 @@ def test_events_of_a_stream_are_listed_with_times_and_the_wrong_ones_stand_open(
 def test_wrong_event_far_down_the_stream_is_in_sight(browser: Browser, tmp_path: Path) -> None:
     many = [exchange(STREAM, [chunk(EVENTS[0], 0.1) for _ in range(100)] + [chunk(EVENTS[2], 0.2)])]
     late = found(STREAMED, "ends", "broken", Mismatch("/events/end/why", "a member", ABSENT))
-    report.write(draw([late], {"streamed": many}), tmp_path)
+    formats.write(draw([late], {"streamed": many}), tmp_path)
     browser.open(tmp_path / "report.html", "#rule=big+big/streamed:ends")
     assert browser.run(
         "(([view, note]) => view.top < note.top && note.bottom < view.bottom)"
@@ -1060,7 +1063,7 @@ def full_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("full")
     excused = found(PLAIN, "adds-up", "broken", Mismatch("/a", "1", 2), excused="known (gateway team)")
     accused = found(PLAIN, "cap", accused="waived at w.yaml:9, but it holds")
-    report.write({**draw([excused, accused]), **SECTIONS, "problems": ["w.yaml:4: expired"]}, folder)
+    formats.write({**draw([excused, accused]), **SECTIONS, "problems": ["w.yaml:4: expired"]}, folder)
     return folder / "report.html"
 
 
@@ -1101,7 +1104,7 @@ def test_hostile_answer_is_shown_and_does_not_run(browser: Browser, tmp_path: Pa
     for each in document["findings"]:
         each["source"]["url"] = "javascript:window.ran=true"
         each["evidence"] = ["plain#ask"]
-    report.write(document, tmp_path)
+    formats.write(document, tmp_path)
     browser.open(tmp_path / "report.html", "#word=all")
     browser.run("document.querySelectorAll('.rule').forEach(e => e.open = true)")
     browser.wait(".rule:last-child[open] h4", "Exchange plain#ask")

@@ -11,7 +11,8 @@ import jsonschema
 import pytest
 
 from conformance.documents.document import read
-from conformance.runs.report import dump_json, write
+from conformance.formats import write
+from conformance.runs.report import dump_json
 from conformance.runs.stored import SCHEMA, read_run
 from conformance.target import UsageError
 

@@ -108,7 +108,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from conformance.cases import cases
     from conformance.embedded import mock_at
-    from conformance.session import Verdict, report_folder
+    from conformance.formats import report_folder
+    from conformance.session import Verdict
     from conformance.suite import PROMISES
     from conformance.target import EMBEDDED, targets
     from conformance.terms import read_terms

@@ -143,7 +143,7 @@ def _judge(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace) -> int:
     from conformance.formats import FORMATS as made
-    from conformance.runs.report import write
+    from conformance.formats import write
     from conformance.runs.stored import read_run
     from conformance.target import UsageError
 
@@ -181,8 +181,8 @@ def _diff(arguments: argparse.Namespace) -> int:
 
 
 def _merge(arguments: argparse.Namespace) -> int:
+    from conformance.formats import write
     from conformance.runs.merge import merge
-    from conformance.runs.report import write
     from conformance.runs.stored import read_run
     from conformance.runs.summary import colored, failures, summary
     from conformance.target import UsageError

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from conformance.runs.report import shown
+from conformance.runs.told import shown
 
 LABEL = "conformance"
 COLORS = {0: ("#2e7d4f", "brightgreen"), 1: ("#b8231a", "red"), 3: ("#6f36a8", "purple")}

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.runs.report import AREAS, cells, legend, texts, told, verdict
+from conformance.runs.report import AREAS
+from conformance.runs.terminal import cells, legend, verdict
+from conformance.runs.told import texts, told
 
 TOLD = 20
 """So many failures are told in full: a comment has room for 65,536 characters."""

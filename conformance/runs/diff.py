@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from conformance.exchange import Chunk
-from conformance.runs.report import stream_of, told
 from conformance.runs.store import head_of
+from conformance.runs.streams import stream_of
+from conformance.runs.told import told
 
 FORMAT = "conformance-diff/1"
 GOOD = ("kept", "not applicable")

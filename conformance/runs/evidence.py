@@ -16,7 +16,7 @@ from typing import Any
 
 from conformance.exchange import Exchange, Request
 from conformance.loading import Specs
-from conformance.runs import report
+from conformance.runs import streams, told
 from conformance.runs.rejudge import targets_of
 from conformance.runs.store import (
     BODIES,
@@ -120,7 +120,7 @@ def shown(document: Mapping[str, Any], specs: Specs, name: str, place: Path) -> 
     ]
     if findings:
         for each in findings:
-            yield report.told(each).text()
+            yield told.told(each).text()
             for evidence in each["evidence"]:
                 if evidence in by_name:
                     yield ""
@@ -162,7 +162,7 @@ def _exchange(name: str, url: str, step: Mapping[str, Any], target: Target, plac
     else:
         yield f"< {response['status']}"
         yield from (f"< {key}: {value}" for key, value in response["headers"])
-        stream = report.stream_of(response)
+        stream = streams.stream_of(response)
         if stream is not None:
             for event in stream["events"]:
                 at = "" if event["at"] is None else f"{event['at']:8.3f} s  "

@@ -8,7 +8,8 @@ from typing import Any
 
 from conformance.finding import EXITS, MEANING, exit_code
 from conformance.runs.receipt import total
-from conformance.runs.report import FORMAT, told
+from conformance.runs.report import FORMAT
+from conformance.runs.told import told
 from conformance.target import UsageError
 
 SAME = {"version": "version of the suite", "specs": "specs", "ruleset": "rule set", "baseline": "baseline"}

@@ -11,13 +11,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from conformance.formats import report_folder, write
 from conformance.loading import Specs
 from conformance.recorded import document, judge_files, told
-from conformance.runs import report
+from conformance.runs import report, terminal
 from conformance.runs.rejudge import KEPT_SECTIONS, judge_run
 from conformance.runs.stored import read_run
 from conformance.runs.summary import colored, failures
-from conformance.session import report_folder
 from conformance.target import UsageError
 
 
@@ -75,14 +75,14 @@ def _tell(said: Mapping[str, Any], folder: Path | None, lines: Sequence[str]) ->
     for line in failures(said, folder):
         print(line)
     *table, verdict = (
-        report.matrix(said, shutil.get_terminal_size().columns, colored(sys.stdout))
+        terminal.matrix(said, shutil.get_terminal_size().columns, colored(sys.stdout))
         if said["findings"]
-        else [report.verdict(said)]
+        else [terminal.verdict(said)]
     )
     for line in (*table, *lines, ""):
         print(line)
     if folder is not None:
-        report.write(said, folder)
+        write(said, folder)
         print(f"report: {folder / 'report.html'}")
     print(verdict)
     return int(said["exit_code"])

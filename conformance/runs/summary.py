@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from conformance.measured import observed, witnessed
-from conformance.runs import receipt, report
+from conformance.runs import receipt, terminal, told
 
 __all__ = ["colored", "failures", "summary"]
 
@@ -21,7 +21,7 @@ WORST = ("suite error", "broken", "inconclusive", "over budget", "not asked", "n
 def failures(document: Mapping[str, Any], folder: Path | None = None) -> list[str]:
     """What failed and what warns, the worst first, each text followed by an empty line; `folder` has the rest."""
     worst = sorted(document["findings"], key=lambda each: WORST.index(each["word"]))
-    texts = report.failures({"findings": worst})
+    texts = told.failures({"findings": worst})
     lines = [line for text in texts[:TOLD] for line in (text, "")]
     if len(texts) > TOLD:
         where = f"in {folder / 'report.html'}" if folder else "--report-dir DIR keeps them all"
@@ -31,14 +31,14 @@ def failures(document: Mapping[str, Any], folder: Path | None = None) -> list[st
 
 def summary(document: Mapping[str, Any], width: int, color: bool, folder: Path | None = None) -> list[str]:
     """The document of a run in lines of at most `width` columns; `folder` is where its report was written."""
-    *lines, verdict = report.matrix(document, width, color)
+    *lines, verdict = terminal.matrix(document, width, color)
     declared, paid = document.get("declared"), document.get("receipt")
-    for told in (
+    for table in (
         observed.table(declared, width) if declared else [],
         witnessed.table(declared, width) if declared else [],
         receipt.table(paid, by="model") if paid else [],
     ):
-        lines += [*told, ""] if told else []
+        lines += [*table, ""] if table else []
     if folder is not None:
         lines.append(f"report: {folder / 'report.html'}")
     return [*lines, verdict]
