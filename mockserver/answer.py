@@ -207,7 +207,7 @@ class _Answering(Asking):
         listed = {} if self.mock.auth == "strict" else self.provider.said.get("samples", {})
         asker = samples.Asker(self.provider.id, self.routed.space, self.principal.name, self._asked_before)
         why = yield from samples.lay(self.specs, listed, samples.named(self.parameters, self.body), asker)
-        return None if why is None else Refusal("unmade-sample", {"got": why})
+        return None if why is None else Refusal(_UNMADE, {"got": why})
 
     def _asked_before(self, path: str, body: Any) -> Answer:
         """The answer to what this caller posts to `path`, whatever it costs."""
@@ -973,7 +973,8 @@ _JSON = (("Content-Type", "application/json"),)
 _KNOWN = frozenset({"auth", "model"})
 """Checks after which it is known who asks for what."""
 
-_OURS = ("unspoken-body", "unmade-sample")
+_UNMADE = "unmade-sample"
+_OURS = ("unspoken-body", _UNMADE)
 """Conditions for which no provider has words: the mock cannot do what it was asked."""
 
 _BODILY = ("broken-schema", "unknown-tool", "missing-model", "tool-ids-mismatch", "tier-not-offered")
