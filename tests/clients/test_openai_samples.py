@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -313,3 +315,13 @@ def test_a_prompt_brings_its_model_along(mock_provider: Any) -> None:
         with pytest.raises(openai.BadRequestError) as caught:
             client.responses.create(input="Hello")
         assert caught.value.code == "missing_required_parameter"
+
+
+def test_the_example_of_the_page_passes(pytester: pytest.Pytester) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "mock.md").read_text(encoding="utf-8")
+    block = re.search(r"<!-- test: keep -->\n```python\n(.*?)```", page, re.DOTALL)
+    assert block, "expected a python block after <!-- test: keep --> in docs/mock.md"
+    pytester.makepyfile(block[1])
+    pytester.runpytest_inprocess("-q", "-p", "no:cacheprovider", "-p", "no:randomly").assert_outcomes(
+        passed=1
+    )
