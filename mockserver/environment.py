@@ -88,7 +88,11 @@ def variables(info: Mapping[str, Any], *, sigv4: bool = False) -> dict[str, str 
         "AWS_ENDPOINT_URL_BEDROCK": https,
         BEARER: info["bearer"],
         "AWS_BEDROCK_BASE_URL": http + info["bedrock_path"],
+        # LiteLLM's name, so that DSPy and CrewAI find it too: they do not read boto3's.
+        "AWS_BEDROCK_RUNTIME_ENDPOINT": https,
         "OPENAI_BASE_URL": f"{http}/v1",
+        # The name before openai 1, which LlamaIndex reads alone.
+        "OPENAI_API_BASE": f"{http}/v1",
         "OPENAI_API_KEY": info["bearer"],
         "PUTER_API_ORIGIN": http,
         "PUTER_AUTH_TOKEN": info["puter_token"],

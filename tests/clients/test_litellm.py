@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,31 +50,35 @@ def route(mock: MockProvider, name: str) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(params=ROUTES)
-def probe(mock_provider: MockProvider, request: pytest.FixtureRequest) -> Probe:
-    if not (LITELLM / "litellm").is_dir():
-        pytest.fail("expected LiteLLM in build/litellm; run `make build/litellm/.installed`", pytrace=False)
+def _probed(said: dict[str, Any], cases: Sequence[str], told: Mapping[str, str]) -> Any:
+    """A line for each case; `told` are variables of the environment."""
     environment = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("AWS_", "OPENAI_", "LITELLM_", "HOSTED_VLLM_"))
     }
-    environment |= {"PYTHONPATH": str(LITELLM), "AWS_EC2_METADATA_DISABLED": "true"}
+    environment |= {"PYTHONPATH": str(LITELLM), "AWS_EC2_METADATA_DISABLED": "true", **told}
+    done = subprocess.run(
+        [sys.executable, str(PROBE), json.dumps({**said, "cases": [*cases, "went_out"]})],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert lines.pop()["got"] == [], "nobody else is looked up"
+    return lines
+
+
+@pytest.fixture(params=ROUTES)
+def probe(mock_provider: MockProvider, request: pytest.FixtureRequest) -> Probe:
+    if not (LITELLM / "litellm").is_dir():
+        pytest.fail("expected LiteLLM in build/litellm; run `make build/litellm/.installed`", pytrace=False)
     name: str = request.param
 
     def run(*cases: str, **more: Any) -> Any:
-        said = {**route(mock_provider, name), **more, "cases": [*cases, "went_out"]}
-        done = subprocess.run(
-            [sys.executable, str(PROBE), json.dumps(said)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-        )
-        assert done.returncode == 0, done.stderr
-        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-        assert lines.pop()["got"] == [], "nobody else is looked up"
-        return lines
+        return _probed({**route(mock_provider, name), **more}, cases, {})
 
     run.route = name  # type: ignore[attr-defined]
     return run
@@ -149,3 +153,19 @@ def test_failures_are_raised_and_a_stream_that_fails_is_not_taken_for_a_whole_on
     got = dict(zip(failures, (line["got"]["class"] for line in lines), strict=True))
     assert got == {each: FAILED[each][name] for each in failures}
     assert broken["got"]["class"] is not None
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("bedrock/converse/mistral.magistral-small-2509", {"aws_region_name": "us-east-1"}),
+        ("openai/openai.gpt-oss-20b", {}),
+    ],
+)
+def test_the_environment_alone_leads_here(
+    mock_provider: MockProvider, model: str, options: dict[str, str]
+) -> None:
+    """What DSPy, CrewAI and others hand over to LiteLLM names no address."""
+    said = {"model": model, "options": options, "forced": {}}
+    (line,) = _probed(said, ["text"], mock_provider.environment)
+    assert line["got"] == ANSWERED["text"]
