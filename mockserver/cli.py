@@ -99,6 +99,10 @@ def _serve(arguments: Sequence[str]) -> int:
     parser = _parser("mockserver", ABOUT, SERVE_EXAMPLES)
     _mock_options(parser, PORT, TLS_PORT, Path(STATE_DIR))
     asked = parser.parse_args(arguments)
+    import gc
+
+    # What is loaded now stays: no collection has to look at it, until it is ready and never again.
+    gc.disable()
     import asyncio
 
     from mockserver.embedded import Options, loop_factory
@@ -122,8 +126,8 @@ async def _until_told(options: Options) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: loop.call_soon_threadsafe(stop.set))
     async with serving(options, GRACE_SECONDS) as (mock, info):
-        # What is loaded stays: no collection has to look at it again.
         gc.freeze()
+        gc.enable()
         print(_ready(info, mock.broken, options.state_dir), flush=True)
         await stop.wait()
 

@@ -36,13 +36,18 @@ class Library:
         self._documents: dict[str, Any] = dict(known or {})
         self._absolute: dict[str, Any] = {}
         self._uris: dict[Path, str] = {}
+        self._folders: dict[Path, str] = {}
         # A schema that many contracts inherit is one value; each is kept, so that none takes the place of another.
         self._shapes: dict[tuple[int, bool], tuple[Any, Shape]] = {}
 
     def uri(self, path: Path) -> str:
-        # To resolve a path is a system call for each folder above it.
+        # To resolve a path is a system call for each folder above it; files of one folder share them.
         if path not in self._uris:
-            self._uris[path] = "spec://" + path.resolve().as_posix()
+            folder = self._folders.get(path.parent)
+            if folder is None:
+                folder = self._folders[path.parent] = path.parent.resolve().as_posix()
+            place = f"{folder}/{path.name}"
+            self._uris[path] = f"spec://{Path(place).resolve().as_posix() if path.is_symlink() else place}"
         return self._uris[path]
 
     def document(self, path: Path) -> Any:
