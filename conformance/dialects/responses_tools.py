@@ -307,6 +307,7 @@ def announced(item: JSON, profile: Profile) -> dict[str, Any]:
     match item:
         case {"type": "shell_call", "action": action}:
             wordless = {"action": {**action, "commands": []}}
+        # No event that OpenAI's own SDKs know brings the diff of a patch, so that it comes with the finished item.
         case {"type": "apply_patch_call", "operation": {"diff": _} as operation}:
             wordless = {"operation": {**operation, "diff": ""}}
         case {"type": "shell_call_output"}:
@@ -337,9 +338,6 @@ def payloads(item: JSON, where: JSON, context: Context, profile: Profile) -> Ite
                 told = {name: chunk[name] for name in ("stdout", "stderr") if chunk[name]}
                 yield {"type": "response.shell_call_output_content.delta", **place, "delta": told}
                 yield {"type": "response.shell_call_output_content.done", **place, "output": [chunk]}
-        case {"type": "apply_patch_call", "operation": {"diff": str(diff)}}:
-            pieces, said = context.split(diff), {"diff": diff}
-            yield from grow("apply_patch_call_operation_diff", where, pieces, said, {}, context, profile)
         case {"type": kind} if kind in profile["hosted"]["items"]:
             yield from _stages(item, where, context, profile)
 

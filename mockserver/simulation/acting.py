@@ -96,8 +96,7 @@ def steps(tool: Tool, prompt: str) -> list[ToolCall]:
             made = [{"action": action, **({"environment": {"type": "local"}} if where else {})}]
         case "local_shell":
             command = ["bash", "-lc", " && ".join(_commands(prompt))]
-            limits = {"timeout_ms": None, "user": None, "working_directory": None}
-            made = [{"action": {"type": "exec", "command": command, "env": {}, **limits}}]
+            made = [{"action": {"type": "exec", "command": command, "env": {}}}]
         case _:
             made = [{"operation": _operation(prompt)}]
     return [ToolCall("", tool.name, each, builtin=tool.name) for each in made]
