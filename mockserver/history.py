@@ -71,7 +71,7 @@ def weigh(value: Any) -> tuple[int, list[History]]:
     seen: set[int] = set()
     while left:
         each = left.pop()
-        kind = type(each)
+        kind: Any = type(each)
         # The plainest first: this is done for all that is kept and all that is noted.
         if kind is str or kind is bytes:
             weight += len(each) + 3
