@@ -3,6 +3,7 @@ break their own contract. And a contract printed with the origin of each line.""
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import json
 import re
@@ -16,7 +17,7 @@ import yaml
 from conformance.card import cards_of
 from conformance.contract import IMPLIED, Contract, Provider, Rule
 from conformance.documents.document import SpecError, line_of, lines, read
-from conformance.documents.inheritance import SHAPED
+from conformance.documents.inheritance import SHAPED, bases_of
 from conformance.documents.library import SPECS, Library, absolute, files
 from conformance.exchange import Request, Response
 from conformance.framing import named
@@ -287,7 +288,22 @@ def _cards(specs: Specs) -> Iterator[str]:
 # Contracts
 
 
+def _taken_away(specs: Specs, contract: Contract) -> Iterator[str]:
+    """Rules and probes that the contract takes away, though nothing that it extends has them."""
+    own = read(contract.path)
+    bases = [specs.contracts[base].said for base in bases_of(own)]
+    for section in ("rules", "probes"):
+        inherited = {*IMPLIED, *(name for base in bases for name in base.get(section, {}))}
+        for name, said in own.get(section, {}).items():
+            if said is None and name not in inherited:
+                close = difflib.get_close_matches(name, sorted(inherited), 1)
+                hint = f"; closest: {close[0]}" if close else ""
+                where = line_of(contract.path, f"/{section}/{name}")
+                yield f"{contract.path}:{where}: {section}: null takes {name!r} away, and nothing that {contract.id} extends has it{hint}"
+
+
 def _contract(specs: Specs, contract: Contract, claims: set[str]) -> Iterator[str]:
+    yield from _taken_away(specs, contract)
     yield from _errors(contract)
     yield from _by_model(specs, contract)
     for rule in contract.rules.values():

@@ -15,7 +15,7 @@ from conformance.documents import kept
 from conformance.documents.document import SpecError, line_of
 from conformance.documents.inheritance import Inheritance
 from conformance.documents.library import KINDS, SPECS, Library, files
-from conformance.shapes import Shape
+from conformance.shapes import Mismatch, Shape
 
 __all__ = ["Specs", "load"]
 
@@ -198,12 +198,33 @@ def _documents(roots: Iterable[Path], library: Library) -> Iterator[tuple[str, P
                 said = library.document(path)
                 for found in shapes[kind].mismatches(said) if shapes else ():
                     at = found.at if found.keyword != "required" else found.at.rsplit("/", 1)[0]
-                    raise SpecError(path, line_of(path, at), str(found))
+                    hint = _meant(found, kind, library) if found.expected == "no such member" else ""
+                    raise SpecError(path, line_of(path, at), f"{found}{hint}")
                 yield kind, path, said
 
 
 def _schema(kind: str, library: Library, within: str = "") -> Shape:
     return library.shape({"$ref": library.uri(SPECS / "schema" / f"{kind}.yaml") + within})
+
+
+def _meant(found: Mismatch, kind: str, library: Library) -> str:
+    """The member that was most likely meant, in words to put behind what is wrong."""
+    import difflib
+
+    schema = library.document(SPECS / "schema" / f"{kind}.yaml")
+    known = {name for each in _parts(schema) for name in each.get("properties", ())}
+    close = difflib.get_close_matches(found.at.rsplit("/", 1)[-1], sorted(known), 1, 0.75)
+    return f"; closest: {close[0]}" if close else ""
+
+
+def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:
+    """Every object of a schema, the schema itself first."""
+    if isinstance(schema, Mapping):
+        yield schema
+    for each in (
+        schema.values() if isinstance(schema, Mapping) else schema if isinstance(schema, list) else ()
+    ):
+        yield from _parts(each)
 
 
 def _twice(path: Path, kind: str, text: str) -> SpecError:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WRONG: dict[str, tuple[tuple[str, str, str], tuple[str, str, str]]] = {
     "an unknown key of a contract": (
         ("chat", "dialect: chat ", "dialct: chat "),
-        ("chat", "dialct:", '/dialct: expected no such member, got "chat"'),
+        ("chat", "dialct:", '/dialct: expected no such member, got "chat"; closest: dialect'),
     ),
     "an unknown key of a rule": (
         ("chat", "    check: sum ", "    chekc: sum "),
@@ -118,7 +118,11 @@ WRONG: dict[str, tuple[tuple[str, str, str], tuple[str, str, str]]] = {
     ),
     "an unknown contract to extend": (
         ("chat", "extends: common/generate ", "extends: common/generat "),
-        ("chat", "extends:", "extends: expected a known contract, got 'common/generat'"),
+        (
+            "chat",
+            "extends:",
+            "extends: expected a known contract, got 'common/generat'; closest: common/generate",
+        ),
     ),
     "a circle": (
         ("chat", "extends: common/generate ", "extends: parrot/chat-stream "),

@@ -150,6 +150,7 @@ def test_the_same_key_may_stand_in_two_places(file: Path) -> None:
         ("a: 1\n---\nb: 2\n", 2, "expected YAML, got but found another document"),
         ("a: b: c\n", 1, "expected YAML, got mapping values are not allowed in this context"),
         ("a: \x01\n", None, "expected YAML, got "),
+        ("a:\n\tb: 1\n", 2, "expected YAML, got a tab: indent with spaces"),
     ],
 )
 def test_text_that_is_no_yaml_is_an_error(file: Path, text: str, line: int | None, says: str) -> None:
@@ -161,8 +162,8 @@ def test_text_that_is_no_yaml_is_an_error(file: Path, text: str, line: int | Non
 def test_a_file_that_is_not_there_or_no_utf8_is_an_error(file: Path) -> None:
     with pytest.raises(SpecError, match="expected a UTF-8 YAML file, got "):
         read(file)
-    file.write_bytes(b"a: \xff\n")
-    with pytest.raises(SpecError, match="expected a UTF-8 YAML file, got "):
+    file.write_bytes(b"b: 1\na: \xff\n")
+    with pytest.raises(SpecError, match="yaml:2: expected a UTF-8 YAML file, got the byte 0xff"):
         read(file)
 
 

@@ -52,6 +52,11 @@ PROBLEMS: dict[str, tuple[list[Change], tuple[str, str, str]]] = {
         [("chat_stream", "parrot.yaml#/$defs/Chunk", "parrot.yaml#/$defs/Chunks")],
         ("chat_stream", "Chunks", "$ref: expected a definition that is there, got "),
     ),
+    # What is taken away
+    "a rule taken away that nobody has": (
+        [("chat_stream", "rules:\n", "rules:\n  cap-honourd: null\n")],
+        ("chat_stream", "cap-honourd", "rules: null takes 'cap-honourd' away, and nothing that parrot/chat-stream extends has it; closest: cap-honoured"),
+    ),
     # Orders
     "an order that does not compile": (
         [("chat_stream", "order: chunk+ ", "order: (chunk+ ")],

@@ -30,8 +30,12 @@ def _opened(path: Path) -> Iterator[Any]:
 
     try:
         loader = Strict(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(path, None, f"expected a UTF-8 YAML file, got {error}") from error
+    except OSError as error:
+        raise SpecError(path, None, f"expected a UTF-8 YAML file, got none: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        above = error.object[: error.start].count(b"\n")
+        got = f"{error.object[error.start]:#x}"
+        raise SpecError(path, above + 1, f"expected a UTF-8 YAML file, got the byte {got}") from error
     except yaml.YAMLError as error:
         raise SpecError(path, None, f"expected YAML, got {error}") from error
     try:
@@ -41,11 +45,19 @@ def _opened(path: Path) -> Iterator[Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
-        raise SpecError(path, line, f"expected YAML, got {error.problem or error.context}") from error
+        raise SpecError(path, line, f"expected YAML, got {_words(path, line, error)}") from error
     except yaml.YAMLError as error:
         raise SpecError(path, None, f"expected YAML, got {error}") from error
     finally:
         loader.dispose()
+
+
+def _words(path: Path, line: int | None, error: Any) -> str:
+    """What the reader of YAML stumbled over; it says of a tab only that nothing begins with it."""
+    written = path.read_text(encoding="utf-8").splitlines()[line - 1 : line] if line else []
+    if any("\t" in each[: len(each) - len(each.lstrip())] for each in written):
+        return "a tab: indent with spaces"
+    return str(error.problem or error.context)
 
 
 def read(path: Path) -> Any:

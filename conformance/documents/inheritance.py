@@ -10,7 +10,7 @@ from conformance.documents.document import SpecError, line_of
 from conformance.documents.library import Library, absolute
 from conformance.patch import merge, overlay
 
-__all__ = ["SHAPED", "Inheritance", "extend"]
+__all__ = ["SHAPED", "Inheritance", "bases_of", "extend"]
 
 SHAPED = (
     ("request", "body"),
@@ -51,10 +51,13 @@ class Inheritance:
 
         if name in chain:
             raise wrong(f"extends goes in a circle: {' -> '.join([*chain, name])}")
-        bases = _bases(said)
+        bases = bases_of(said)
         for base in bases:
             if base not in self._raw:
-                raise wrong(f"extends: expected a known contract, got {base!r}")
+                import difflib
+
+                close = ", ".join(difflib.get_close_matches(base, sorted(self._raw), 3))
+                raise wrong(f"extends: expected a known contract, got {base!r}; closest: {close or 'none'}")
         rest = [list(self.line(base, (*chain, name))) for base in bases] + [list(bases)]
         found = [name]
         while rest := [each for each in rest if each]:
@@ -84,7 +87,7 @@ class Inheritance:
         return self._folded[line]
 
 
-def _bases(said: Mapping[str, Any]) -> list[str]:
+def bases_of(said: Mapping[str, Any]) -> list[str]:
     """What a contract's file names under `extends`: one contract, several, none."""
     named = said.get("extends", [])
     return [named] if isinstance(named, str) else list(named)
