@@ -1,22 +1,19 @@
 """What the loader cannot see: names that lead nowhere, orders that do not compile, examples that
-break their own contract. And a contract printed with the origin of each line."""
+break their own contract."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from conformance.card import cards_of
 from conformance.contract import IMPLIED, Contract, Provider, Rule
-from conformance.documents.document import SpecError, line_of, lines, read
+from conformance.documents.document import SpecError, line_of, read
 from conformance.documents.inheritance import SHAPED, bases_of
 from conformance.documents.library import SPECS, Library, absolute, files
 from conformance.exchange import Request, Response
@@ -30,6 +27,7 @@ from conformance.judge import (
 )
 from conformance.loading import Specs
 from conformance.order import order
+from conformance.resolved import relative
 from conformance.rules import CHECKS
 from conformance.runs import rulesets
 from conformance.select import document, parts, select
@@ -204,7 +202,7 @@ def _nowhere(schema: Any, at: str, library: Library) -> Iterator[tuple[str, str]
         try:
             library.definition(uri)
         except (KeyError, IndexError, TypeError, ValueError):
-            yield where, f"$ref: expected a definition that is there, got {_relative(uri)!r}"
+            yield where, f"$ref: expected a definition that is there, got {relative(uri)!r}"
         except SpecError as error:
             yield where, f"$ref: {error}"
 
@@ -640,66 +638,3 @@ def _answered_by_another(specs: Specs, contract: Contract, exchange: Mapping[str
         here = other.match(contract.method, path) is not None
         if here and other.when is not None and other.when.fits(asked.get("body")):
             yield f"its request is one of {other.id}, whose request.when it fits"
-
-
-# A contract as it is read
-
-
-def shown(specs: Specs, contract: Contract, folders: Sequence[str] = ()) -> Iterator[str]:
-    """The resolved contract as YAML, with what its provider says for it; each line with the file and line it came from."""
-    paths = list(contract.chain)
-    said = dict(contract.said)
-    if contract.provider is not None:
-        paths.append(contract.provider.path)
-        said["auth"] = contract.auth
-        said["checks"] = list(contract.checks)
-        said["errors"] = {**contract.provider.said["errors"], **contract.said.get("errors", {})}
-    known = {path: lines(path) for path in paths}
-    for text, where in _dump(said, "", 0):
-        origin = next((path for path in paths if where in known[path]), None)
-        yield f"{text:<100}  # {_short(origin, folders)}:{known[origin][where]}" if origin else text
-
-
-def _short(path: Path, folders: Sequence[str]) -> str:
-    for folder in (SPECS, *map(Path, folders)):
-        if path.is_relative_to(folder):
-            inside = path.relative_to(folder)
-            return (inside if folder is SPECS else folder / inside).as_posix()
-    return str(path)
-
-
-def _dump(value: Any, at: str, depth: int) -> Iterator[tuple[str, str]]:
-    pad = "  " * depth
-    for key, child in value.items() if isinstance(value, Mapping) else enumerate(value):
-        here = at + pointer([key])
-        head = f"{pad}{_flow(key)}:" if isinstance(value, Mapping) else f"{pad}-"
-        text = _flow(child)
-        if isinstance(child, Mapping | list) and child and len(text) + len(head) > 96:
-            yield head, here
-            yield from _dump(child, here, depth + 1)
-        else:
-            yield f"{head} {text}", here
-
-
-_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-
-
-def _flow(value: Any) -> str:
-    """The value on one line."""
-    value = _relative(value)
-    text: str = yaml.dump(
-        value, Dumper=_DUMPER, default_flow_style=True, width=1_000_000, sort_keys=False, allow_unicode=True
-    )
-    text = text.removesuffix("\n").removesuffix("\n...").strip()
-    return json.dumps(value, ensure_ascii=False) if "\n" in text else text
-
-
-def _relative(value: Any) -> Any:
-    """The value with references as a reader of the folder writes them."""
-    if isinstance(value, str):
-        return value.replace(f"spec://{SPECS.resolve().as_posix()}/", "").removeprefix("spec://")
-    if isinstance(value, Mapping):
-        return {key: _relative(child) for key, child in value.items()}
-    if isinstance(value, list):
-        return [_relative(child) for child in value]
-    return value

@@ -9,8 +9,9 @@ import yaml
 
 from conformance.cli import main
 from conformance.documents.library import KINDS
-from conformance.lint import CONDITIONS, problems, shown
+from conformance.lint import CONDITIONS, problems
 from conformance.loading import load
+from conformance.resolved import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -403,7 +404,7 @@ def without_references(value: Any) -> Any:
 @pytest.mark.parametrize("name", sorted(SHIPPED.contracts))
 def test_a_shown_contract_is_yaml_that_says_what_the_contract_says(name: str) -> None:
     contract = SHIPPED.contracts[name]
-    read = yaml.load("\n".join(shown(SHIPPED, contract)), yaml.CSafeLoader)
+    read = yaml.load("\n".join(shown(contract)), yaml.CSafeLoader)
     assert set(read) >= set(contract.said)
     for section in set(contract.said) - {"auth", "checks", "errors", "request", "response"}:
         assert without_references(read[section]) == without_references(contract.said[section])
@@ -417,7 +418,7 @@ def test_text_of_several_lines_is_shown_on_one(example: Example) -> None:
         "chat", "summary: One turn of a conversation.", "summary: |\n  One turn.\n\n  Of a 'conversation'."
     )
     specs = example.load()
-    lines = list(shown(specs, specs.contracts["parrot/chat"]))
+    lines = list(shown(specs.contracts["parrot/chat"]))
     summary = specs.contracts["parrot/chat"].said["summary"]
     assert (
         yaml.load("\n".join(lines), yaml.CSafeLoader)["summary"]
@@ -429,7 +430,7 @@ def test_text_of_several_lines_is_shown_on_one(example: Example) -> None:
 
 def test_each_shown_line_has_the_file_and_line_that_says_it(example: Example) -> None:
     specs = example.load()
-    lines = list(shown(specs, specs.contracts["parrot/chat-stream"], [str(example.folder)]))
+    lines = list(shown(specs.contracts["parrot/chat-stream"], [str(example.folder)]))
 
     def origin(text: str) -> str:
         return next(line.rsplit("# ", 1)[1] for line in lines if line.strip().startswith(text))

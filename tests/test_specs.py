@@ -15,9 +15,10 @@ from conformance.cli import main
 from conformance.contract import Contract, Rule
 from conformance.documents.document import read
 from conformance.documents.library import KINDS, SPECS, files
-from conformance.lint import AUTH_CONDITIONS, CONDITIONS, UNCHECKED, exchange_mismatches, problems, shown
+from conformance.lint import AUTH_CONDITIONS, CONDITIONS, UNCHECKED, exchange_mismatches, problems
 from conformance.loading import load
 from conformance.mutants import run_mutants
+from conformance.resolved import shown
 from conformance.rules import CHECKS, OF_REFUSALS
 from mockserver import answer, auth, checks
 
@@ -157,7 +158,7 @@ def test_the_example_of_the_readme_loads_without_a_problem(example: Example) -> 
 
 def test_the_example_of_the_readme_is_shown(example: Example) -> None:
     specs = example.load()
-    lines = list(shown(specs, specs.contracts["parrot/chat-stream"], [str(example.folder)]))
+    lines = list(shown(specs.contracts["parrot/chat-stream"], [str(example.folder)]))
     assert any(line.startswith("  order: chunk+ ") and "chat_stream.yaml:" in line for line in lines)
     assert any(line.startswith("  throttling:") and "providers/parrot.yaml:" in line for line in lines)
 

@@ -210,7 +210,7 @@ def _lint(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from conformance.lint import shown
+    from conformance.resolved import shown
     from conformance.target import UsageError
 
     specs = specs_of(arguments.specs)
@@ -237,7 +237,7 @@ def _show(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"no contract {arguments.contract!r}; closest: {', '.join(close) or 'see conformance show list'}"
         )
-    for line in shown(specs, specs.contracts[arguments.contract], arguments.specs):
+    for line in shown(specs.contracts[arguments.contract], arguments.specs):
         print(line)
     return 0
 
