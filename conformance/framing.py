@@ -43,8 +43,8 @@ def commented(contract: Contract, pieces: Sequence[bytes], number: int) -> list[
 
 def encode_event(contract: Contract, event: Event, kind: str = "event") -> bytes:
     """One event's bytes; `kind` is `event`, `exception` or `error` (the latter two in event streams only)."""
-    framing = contract.response["framing"]
-    sort = bool(contract.response.get("sorted_keys"))
+    response = contract.response
+    framing, sort = response["framing"], bool(response.get("sorted_keys"))
     if framing["kind"] == "ndjson":
         return dump(event.data, sort) + b"\n"
     if framing["kind"] == "sse":

@@ -949,7 +949,13 @@ def arranged(answer: JSON, profile: Profile) -> dict[str, Any]:
     return {name: _arranged(answer[name], profile) for name in names}
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""What nearly every value in an event is, and what has no keys to sort."""
+
+
 def _arranged(value: Any, profile: Profile) -> Any:
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, Mapping):
         return arranged(value, profile)
     return [_arranged(item, profile) for item in value] if isinstance(value, list | tuple) else value
