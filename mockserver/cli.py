@@ -13,6 +13,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from conformance import __version__
+
 if TYPE_CHECKING:
     from mockserver.embedded import Options, Running
 
@@ -27,7 +29,7 @@ NOT_FOUND, NOT_EXECUTABLE, BY_SIGNAL = 127, 126, 128
 """What a shell exits with: no such command, one that cannot be started, one that a signal ended."""
 
 ABOUT = """\
-An offline provider for LLM clients: Bedrock's runtime and mantle endpoints and Puter, answered as their
+An offline provider for LLM clients: Amazon Bedrock, OpenAI's APIs, Mistral's and Puter, answered as their
 contracts say, on http and https at once. Unmodified clients need only another address.
 
   mockserver                     serve until Ctrl-C
@@ -71,11 +73,12 @@ mock's, so other https goes on working.
 RUN_EXAMPLES = """\
 examples:
   mockserver run -- python app.py
+  mockserver run --openai-profile openai -- python app.py      a program that asks OpenAI for its own models
   mockserver run --auth strict --seed 1 -- pytest -q
   mockserver run -- sh -c 'curl -s "$OPENAI_BASE_URL/models" -H "Authorization: Bearer $OPENAI_API_KEY"'
 
 Exits with CMD's code (128 and the signal's number, if one ended it), and prints to stderr what was asked
-and what was refused.
+and what was refused. Where neither a variable nor a config file of AWS names a Region, CMD gets one.
 """
 
 
@@ -96,9 +99,21 @@ class WrongUsage(ValueError):
 
 
 def _serve(arguments: Sequence[str]) -> int:
-    parser = _parser("mockserver", ABOUT, SERVE_EXAMPLES)
+    parser = _parser(
+        "mockserver",
+        ABOUT,
+        SERVE_EXAMPLES,
+        usage="mockserver [options] | env [options] | run [options] -- CMD...",
+    )
+    parser.add_argument("--version", action="version", version=f"mockserver {__version__}")
     _mock_options(parser, PORT, TLS_PORT, Path(STATE_DIR))
-    asked = parser.parse_args(arguments)
+    asked, more = parser.parse_known_args(arguments)
+    if more and not more[0].startswith("-"):
+        parser.error(
+            f"expected env, run, or options alone, got {more[0]!r}; a program: mockserver run -- {more[0]}"
+        )
+    if more:
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
     import gc
 
     # What is loaded now stays: no collection has to look at it, until it is ready and never again.
@@ -212,12 +227,13 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _run_beside(running: Running, command: Sequence[str], sigv4: bool) -> int:
-    from mockserver.environment import past_proxies, variables
+    from mockserver.environment import past_proxies, region, variables
 
     wanted = variables(running.info, sigv4=sigv4)
     environment = {name: value for name, value in os.environ.items() if name not in wanted}
     environment |= {name: value for name, value in wanted.items() if value is not None}
     environment |= past_proxies(os.environ)
+    environment |= region(running.info, os.environ)
     child: subprocess.Popen[bytes] | None = None
     early: list[int] = []
 
@@ -371,8 +387,8 @@ def _mock_options(parser: argparse.ArgumentParser, port: int, tls_port: int, sta
         action="append",
         default=[],
         metavar="ID=LIMIT",
-        help="another limit for every provider that has this quota, e.g. requests_per_minute=3, or "
-        "funds_usd_cents=0.5: what each Puter account has to spend; may be given again",
+        help="another limit for every provider that counts this (others do not run into it), e.g. "
+        "requests_per_minute=3, or funds_usd_cents=0.5: what each Puter account has to spend; may be given again",
     )
     from mockserver.environment import installed
 

@@ -22,6 +22,7 @@ __all__ = [
     "installed",
     "past_proxies",
     "puter_code",
+    "region",
     "unset",
     "variables",
 ]
@@ -114,6 +115,17 @@ def installed(environment: Mapping[str, str]) -> Path | None:
     """Where puter.js is installed, as MOCK_PUTER_JS says; None if it says nothing."""
     said = environment.get("MOCK_PUTER_JS")
     return Path(said) if said else None
+
+
+def region(info: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
+    """The Region without which the SDKs of AWS do not start, where the user named it for some of them or nowhere."""
+    named = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    config = Path(environment.get("AWS_CONFIG_FILE") or "~/.aws/config")
+    if not named and config.expanduser().is_file():
+        return {}
+    return dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), named or str(info["region"])) | {
+        name: environment[name] for name in ("AWS_REGION", "AWS_DEFAULT_REGION") if environment.get(name)
+    }
 
 
 def past_proxies(environment: Mapping[str, str]) -> dict[str, str]:

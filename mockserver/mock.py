@@ -17,7 +17,7 @@ from mockserver.effects import (
 from mockserver.journal import summary
 from mockserver.memory import Memory
 from mockserver.quota import refuse_unknown
-from mockserver.route import find_profile
+from mockserver.route import find_profile, profiles
 
 
 class Mock:
@@ -58,7 +58,15 @@ class Mock:
         """What was asked and refused, line by line, over all spaces."""
         if not isinstance(self.state, Memory):
             return []
-        return summary(entry for space in self.state.spaces() for entry in space.journal)
+        entries = [entry for space in self.state.spaces() for entry in space.journal]
+        lines = summary(entries)
+        strange = [
+            each for each in entries if each.refused == "unknown-model" and each.path.startswith("/v1/")
+        ]
+        if strange and self.openai_profile is None:
+            known = ", ".join(sorted(profiles(self.specs)))
+            lines.append(f"a model of another seller? --openai-profile says who answers at /v1: {known}")
+        return lines
 
 
 def check_broken(specs: Specs, name: str) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, get_args
 
 from conformance.exchange import Request
-from conformance.values import Part, Reasoning, Reply, Text, ToolCall, Turn
+from conformance.values import Finish, Part, Reasoning, Reply, Text, ToolCall, Turn
 from mockserver.auth import Mode
 from mockserver.effects import Answer, Fetch, Store
 from mockserver.embedded import Running, start, without_sockets
@@ -81,7 +81,7 @@ class Servers:
             if name not in quotas:
                 known_quotas = ", ".join(sorted(quotas))
                 raise ValueError(
-                    f"expected auth, reality, openai_profile or a quota ({known_quotas}), got {name!r}"
+                    f"expected auth, reality, openai_profile, in_process or a quota ({known_quotas}), got {name!r}"
                 )
             if limit < 0:
                 raise ValueError(f"{name}: expected a limit of 0 or more, got {limit!r}")
@@ -272,13 +272,15 @@ class MockProvider:
         `reasoning` comes before them, where the API shows any. With `comments` a stream of server-sent events has
         so many comment lines before each event, as one that is slow is kept alive.
         """
+        if finish is not None and finish not in get_args(Finish):
+            raise ValueError(f"finish: expected one of {', '.join(get_args(Finish))}, got {finish!r}")
         parts: list[Part] = [Reasoning(reasoning)] if reasoning else []
         parts += [Text(text)] if text else []
-        for index, call in enumerate(tool_calls):
-            unknown = set(call) - {"name", "arguments", "id"}
-            if "name" not in call or unknown:
+        given: Sequence[Any] = tool_calls
+        for index, call in enumerate(given):
+            if not isinstance(call, Mapping) or "name" not in call or set(call) - {"name", "arguments", "id"}:
                 raise ValueError(
-                    f"tool_calls[{index}]: expected name, arguments and perhaps id, got {sorted(call)}"
+                    f"tool_calls[{index}]: expected {{'name': ..., 'arguments': {{...}}}} and perhaps 'id', got {call!r}"
                 )
             parts.append(ToolCall(call.get("id", ""), call["name"], call.get("arguments", {})))
         reason: Any = finish or ("tool_calls" if tool_calls else "stop")

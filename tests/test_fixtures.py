@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -249,10 +250,14 @@ class TestScript:
         assert converse(mock_provider) == ("one two", [], "max_tokens")
 
     def test_a_call_of_another_form_is_refused(self, mock_provider: MockProvider) -> None:
-        with pytest.raises(
-            ValueError, match=r"tool_calls\[0\]: expected name, arguments .* got \['function'\]"
-        ):
-            mock_provider.reply(tool_calls=[{"function": {}}])
+        for wrong in ({"function": {}}, ("get_weather", {"city": "Oslo"}), "get_weather"):
+            says = re.escape(
+                f"tool_calls[0]: expected {{'name': ..., 'arguments': {{...}}}} and perhaps 'id', got {wrong!r}"
+            )
+            with pytest.raises(ValueError, match=says):
+                mock_provider.reply(tool_calls=[wrong])
+        with pytest.raises(ValueError, match=r"finish: expected one of stop, length, .*, got 'done'"):
+            mock_provider.reply("x", finish="done")
 
     def test_an_error_that_no_contract_has_is_refused_with_the_closest(
         self, mock_provider: MockProvider
@@ -496,7 +501,10 @@ class TestInAProject:
             ("'strict'", "expected names (auth='strict'), got 'strict'"),
             ("auth='severe'", "auth: expected one of lenient, strict, off, got 'severe'"),
             ("reality='mine'", "reality: expected one of documented, observed, got 'mine'"),
-            ("rpm=3", "expected auth, reality, openai_profile or a quota (*requests_per_minute*), got 'rpm'"),
+            (
+                "rpm=3",
+                "expected auth, reality, openai_profile, in_process or a quota (*requests_per_minute*), got 'rpm'",
+            ),
             ("requests_per_minute=-1", "requests_per_minute: expected a limit of 0 or more, got -1"),
         ],
     )

@@ -372,6 +372,34 @@ def test_run_lets_an_unmodified_program_in(tmp_path: Path, sigv4: bool) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["app.py"]
 
 
+def test_run_names_a_region_only_where_the_user_does_not(tmp_path: Path) -> None:
+    def regions(**said: str) -> str:
+        asks = 'echo "$AWS_REGION $AWS_DEFAULT_REGION"'
+        environment = {name: value for name, value in CLEAN.items() if not name.startswith("AWS_")}
+        environment |= {"AWS_CONFIG_FILE": str(tmp_path / "none"), **said}
+        return mockserver("run", "--", "sh", "-c", asks, cwd=tmp_path, env=environment).stdout.strip()
+
+    assert regions() == "us-east-1 us-east-1"
+    assert regions(AWS_REGION="eu-west-1") == "eu-west-1 eu-west-1"
+    assert regions(AWS_REGION="eu-west-1", AWS_DEFAULT_REGION="sa-east-1") == "eu-west-1 sa-east-1"
+    (tmp_path / "config").write_text("[default]\nregion = eu-west-1\n")
+    assert regions(AWS_CONFIG_FILE=str(tmp_path / "config")) == ""
+
+
+def test_run_says_how_another_seller_s_models_are_answered(tmp_path: Path) -> None:
+    body = '{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}]}'
+    asks = (
+        'curl -sS --noproxy "*" "$OPENAI_BASE_URL/chat/completions" -H "Authorization: Bearer $OPENAI_API_KEY" '
+        f"-H 'Content-Type: application/json' -d '{body}'"
+    )
+    done = mockserver("run", "--", "sh", "-c", asks, cwd=tmp_path)
+    assert "refused 1: 404 unknown-model" in done.stderr
+    assert "--openai-profile says who answers at /v1: " in done.stderr
+    done = mockserver("run", "--openai-profile", "openai", "--", "sh", "-c", asks, cwd=tmp_path)
+    assert "refused" not in done.stderr.removeprefix("mockserver: asked and refused")
+    assert "--openai-profile" not in done.stderr
+
+
 def test_run_tells_what_was_refused(tmp_path: Path) -> None:
     asks = 'curl -sS --noproxy "*" "$OPENAI_BASE_URL/models"'
     done = mockserver("run", "--", "sh", "-c", asks, cwd=tmp_path)
@@ -471,7 +499,7 @@ def test_ctrl_c_at_a_terminal_reaches_the_command_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["serve"], "unrecognized arguments: serve"),
+        (["serve"], "expected env, run, or options alone, got 'serve'"),
         (["--colour", "red"], "unrecognized arguments: --colour red"),
         (["--port", "65536"], "expected a port from 0 to 65535, got '65536'"),
         (["--port", "http"], "expected a port from 0 to 65535, got 'http'"),
