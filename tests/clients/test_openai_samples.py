@@ -268,6 +268,13 @@ class TestKept:
                 with pytest.raises(openai.NotFoundError):
                     gone("resp_of_ada")
 
+    def test_each_key_has_its_own_copy(self, mock_provider: Any) -> None:
+        mock_provider.keep("response", "resp_of_ada", QUESTION)
+        stranger = mock_provider.openai_client(api_key="sk-proj-of-another-account", max_retries=0)
+        with mock_provider.openai_client() as client, stranger:
+            client.responses.delete("resp_of_ada")
+            assert stranger.responses.retrieve("resp_of_ada").id == "resp_of_ada"
+
     def test_one_of_the_background_is_on_its_way_and_can_be_cancelled(self, mock_provider: Any) -> None:
         mock_provider.keep("response", "resp_begun", {**QUESTION, "background": True})
         with mock_provider.openai_client() as client:
