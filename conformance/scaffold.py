@@ -114,7 +114,11 @@ def _provider(provider: Provider, name: str, base_url: str, model: str, key: str
         found = re.search(rf"(?:^#.*\n)*^{member}:.*\n(?:[ \t]+.*\n|#.*\n(?=[ \t]))*", text, re.MULTILINE)
         if found:
             text = text[: found.start()] + line + text[found.end() :]
-    text = re.sub(r"^(  environment:).*$", rf"\1 [{key}]", text, count=1, flags=re.MULTILINE)
+    variable = f"  # The variable that holds its key; [] where it takes none.\n  environment: [{key}]"
+    # A region has its variables too.
+    begin = re.search(r"^key:\n", text, re.MULTILINE).end()  # type: ignore[union-attr]
+    own = re.sub(r"^(?:  #.*\n)*  environment:.*$", variable, text[begin:], count=1, flags=re.MULTILINE)
+    text = text[:begin] + own
     return (
         f"# {name}: begun as {provider.id}. What is not known of it yet is what {provider.id} does: change what differs,\n"
         "# and say in `source` who says so. `conformance lint` checks the folder.\n" + text

@@ -72,6 +72,15 @@ def test_it_says_where_the_provider_is_and_what_holds_its_key(tmp_path: Path) ->
     }
 
 
+@pytest.mark.parametrize("like", LIKE)
+def test_no_key_of_the_provider_it_begins_as_is_sent_to_it(
+    begun: dict[str, Path], specs: Specs, like: str
+) -> None:
+    mine = specs.providers[f"my-{like}"].said
+    assert mine["key"]["environment"] == [f"MY_{like.upper().replace('-', '_')}_API_KEY"]
+    assert mine["region"] == specs.providers[like].said["region"]
+
+
 def test_a_host_of_its_own_is_known_by_name(tmp_path: Path) -> None:
     new(tmp_path / "mine", "--base-url", "https://llm.example.com:8443/base")
     assert load([tmp_path / "mine"]).providers["my-vllm"].said["hosts"] == ["llm.example.com"]

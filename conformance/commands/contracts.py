@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -259,7 +260,8 @@ def _new(arguments: argparse.Namespace) -> int:
     )
     for path in made:
         print(path)
-    print(f"next: conformance lint {folder}; conformance run --specs {folder} --provider {arguments.name}")
+    quoted = shlex.quote(str(folder))
+    print(f"next: conformance lint {quoted}; conformance run --specs {quoted} --provider {arguments.name}")
     return 0
 
 
