@@ -473,6 +473,29 @@ def test_a_call_is_made_again_when_its_result_asks_for_that_and_no_more_than_twi
     assert "No such city." in answer(asked).text
 
 
+def test_calls_and_results_that_are_told_in_words_are_what_they_are() -> None:
+    # As smolagents 1.26.0 sends them, with every call forced.
+    final = tool("final_answer", "Provides a final answer to the given problem.", answer=STRING)
+    called_before = "Calling tools:\n" + str(
+        [
+            {
+                "id": "call_1",
+                "type": "function",
+                "function": {"name": "get_weather", "arguments": {"city": "Oslo"}},
+            }
+        ]
+    )
+    asked = turn("What is the weather in Oslo?", tools=(WEATHER, final), tool_choice=ToolChoice("any"))
+    assert called(asked) == [("get_weather", {"city": "Oslo"})]
+    told = (message("assistant", called_before), user('Observation:\n"Sunny in Oslo"'))
+    asked = replace(asked, messages=(*asked.messages, *told))
+    assert called(asked) == [("final_answer", {"answer": "Sunny in Oslo"})]
+    # What cannot be read is left as it is: the tool was not called yet.
+    told = (message("assistant", called_before[:-2]), told[1])
+    ((name, _),) = called(replace(asked, messages=(*asked.messages[:1], *told)))
+    assert name == "get_weather"
+
+
 @pytest.mark.parametrize(
     "nudge",
     [

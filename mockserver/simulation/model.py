@@ -42,6 +42,7 @@ from .nudges import hands_over, is_nudge
 from .reading import words
 from .shown import Shown, shown
 from .speaking import CannotSpeak, speak, speakable, spoken_tokens
+from .spoken import unspoken
 from .tokens import count, count_call, count_media, count_text, split
 from .vision import Picture, UnreadableMedia, look
 from .words import gist, topics
@@ -89,7 +90,7 @@ def reply(turn: Turn, seed: int, ability: Ability) -> tuple[Reply, ...]:
     Raises UnreadableMedia for an image or a recording that is none, UnknownTool for a forced call of a tool that is not
     on offer, BrokenSchema for a schema that is none: all of them ValueError.
     """
-    scene = _Scene(turn)
+    scene = _Scene(unspoken(turn))
     scene.look()
     prompt_tokens = count(turn)
     if turn.silent:
