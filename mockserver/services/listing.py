@@ -83,6 +83,7 @@ def _values(
             name: [word for claim, word in words.items() if card.offers(claim)]
             for name, words in listing.get("words", {}).items()
         }
+        ours |= {name: card.offers(claim) is True for name, claim in listing.get("flags", {}).items()}
         if listing["of"] == "profiles":
             yield from _profiles(specs, provider, listing, card, {**values, **ours}, region)
         elif region is None or card.offers(f"region:{region}") is not False:

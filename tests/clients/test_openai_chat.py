@@ -614,6 +614,16 @@ class TestMistral:
         assert "".join(thoughts) == whole[0]["thinking"][0]["text"]
         assert "".join(each for each in deltas if isinstance(each, str)) == "amber kettle 42"
 
+    def test_its_models_are_listed_and_shown_with_what_they_can_do(self, mistral: OpenAI) -> None:
+        listed = {each.id: each for each in mistral.models.list()}
+        shown = mistral.models.retrieve("mistral-small-latest")
+        assert listed[shown.id] == shown
+        told = shown.model_dump()
+        assert told["max_context_length"] == 256_000
+        assert {name for name, can in told["capabilities"].items() if can} >= {"completion_chat", "vision"}
+        with pytest.raises(openai.NotFoundError):
+            mistral.models.retrieve("no-such-model")
+
     def test_a_call_is_numbered_and_ends_with_tool_calls_though_it_was_named(self, mistral: OpenAI) -> None:
         answer = mistral.chat.completions.create(
             model="mistral-small-latest",
