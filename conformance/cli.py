@@ -38,12 +38,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return USAGE
     from conformance.documents.document import SpecError
+    from conformance.inert import inert
     from conformance.target import UsageError
 
     try:
         return int(arguments.command(arguments))
     except (UsageError, SpecError) as error:
-        print(f"conformance: {error}", file=sys.stderr)
+        print(f"conformance: {inert(str(error))}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         return INCONCLUSIVE

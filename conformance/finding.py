@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from conformance.contract import Rule
+from conformance.inert import as_line, inert
 from conformance.shapes import Mismatch, brief
 from conformance.words import EXITS, MEANING, PRECEDENCE, Word
 
@@ -67,17 +68,18 @@ class Finding:
         if also:
             lines.append(f"  also in   {', '.join(also)}")
         if self.reason:
-            lines.append(f"  because   {self.reason}")
+            lines.append(f"  because   {as_line(self.reason)}")
         if self.accused or self.excused:
             lines.append(f"  {'accused' if self.accused else 'excused'}   {self.accused or self.excused}")
         for found in self.mismatches:
-            lines.append(f"  at        {found.at or '/'}")
-            lines.append(f"  expected  {found.expected}")
-            lines.append(f"  got       {brief(found.got)}")
+            lines.append(f"  at        {as_line(found.at or '/')}")
+            lines.append(f"  expected  {as_line(found.expected)}")
+            lines.append(f"  got       {as_line(brief(found.got))}")
         lines.append(f"  rule      {self.rule.text}")
         lines.append(f"  says      {self.rule.source['text']} ({self.rule.source['sure']})")
         if self.again:
-            lines.append(f"  again     {self.again}")
+            # It may have several lines: those of the body that it sends.
+            lines.append(f"  again     {inert(self.again)}")
         return "\n".join(lines)
 
 

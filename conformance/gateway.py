@@ -115,7 +115,7 @@ def _asked(asker: Asker, contract: Contract, target: Target, how: dict[str, Any]
     raw = b"".join(chunk.data for chunk in came[2])
     try:
         return came[0], json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return came[0], raw.decode("utf-8", "replace")[:200]
 
 

@@ -142,5 +142,5 @@ def _model(contract: Contract, parameters: dict[str, str], body: Any) -> str | N
 def _json(data: bytes) -> Any:
     try:
         return json.loads(data) if data else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

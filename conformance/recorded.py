@@ -22,6 +22,7 @@ from conformance.dialects import dialect
 from conformance.exchange import Exchange, Request, Response
 from conformance.finding import EXITS, Finding, Word
 from conformance.framing import read
+from conformance.inert import as_line
 from conformance.judge import SERVER_SIDE, judge, shape_mismatches
 from conformance.loading import Specs
 from conformance.placing import Placed, Unplaced, place
@@ -380,7 +381,7 @@ def _variable(name: str) -> str:
 def _parsed(data: bytes) -> Any:
     try:
         return json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -525,7 +526,7 @@ def told(traffic: Traffic) -> list[str]:
         lines.append(
             f"  {_count(len(traffic.others), 'file')} without recorded traffic, first {traffic.others[0]}"
         )
-    return lines
+    return list(map(as_line, lines))
 
 
 def _status(judged: Judged) -> int:

@@ -702,7 +702,7 @@ def fits_output(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
     schema = asked.turn.output.schema if asked.turn and asked.turn.output else None
     try:
         value = json.loads(asked.reply.text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         yield Mismatch("/text", f"JSON ({error})", asked.reply.text)
         return
     if schema is not None:

@@ -137,6 +137,18 @@ def test_a_reason_is_told_where_there_is_one() -> None:
     assert "again" not in must("kept").text()
 
 
+def test_nothing_that_a_provider_said_is_obeyed_by_a_terminal() -> None:
+    evil = "\x1b[31mred\x1b]0;title\x07 \x9b31m \u202eright to left\r\nconformant: 900 kept \ud800"
+    told = replace(
+        must("broken"), reason=evil, mismatches=(Mismatch(f"/{evil}", evil, {evil: evil}),), again=evil
+    ).text()
+    assert all(each.isprintable() or each == "\n" for each in told)
+    assert told.encode()
+    begun = [each.split(" ")[0] for each in told.splitlines()[1:] if not each.startswith("  ")]
+    assert begun == ["conformant:"], "only a line to paste has lines of its own"
+    assert r"\x1b[31mred\x1b]0;title\x07 \x9b31m \u202eright to left\r\nconformant" in told
+
+
 def test_a_long_value_is_shortened() -> None:
     text = Finding(MUST, "broken", mismatches=(Mismatch("/body", "a text", "x" * 5000),)).text()
     assert len(text) < 1500

@@ -10,6 +10,7 @@ import os
 import zlib
 from collections.abc import Mapping
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+import conformance.recordings.vcr
 from conformance.exchange import Truth
-from conformance.recordings import NoRecording, Recording, Unreadable, files, recordings
+from conformance.recordings import TOO_DEEP, NoRecording, Recording, Unreadable, files, recordings
 
 DATE = "Wed, 19 Aug 2026 14:34:58 GMT"
 BODY = b'{"object":"list","data":[]}'
@@ -296,6 +298,22 @@ def test_what_holds_no_traffic_is_no_recording(tmp_path: Path, said: bytes) -> N
         (json.dumps(line()).encode() + b"\n{", ":2: expected one JSON object in a line"),
         (b"\xff\xfe", "expected text in UTF-8"),
         (gzip.compress(b"interactions: []", mtime=0)[:-3], "expected gzip to its end"),
+        (b"[" * 100_000, TOO_DEEP),
+        (b'{"a":' * 100_000, TOO_DEEP),
+        (b"interactions: " + b"[" * 3000 + b"]" * 3000, TOO_DEEP),
+        (b"interactions: &a\n- *a\n", TOO_DEEP),
+        (json.dumps(line()).encode() + b"\n" + b"[" * 100_000, f":2: {TOO_DEEP}"),
+        (b"\0\0", "expected YAML or JSON, got unacceptable character #x0000: "),
+        (json.dumps(line(status=float("inf"))).encode(), "got cannot convert float infinity to integer"),
+        (json.dumps(har({"size": float("inf")})).encode(), "got cannot convert float infinity to integer"),
+        (
+            json.dumps(line(response_chunks=[{"at": "x", "text": ""}])).encode(),
+            "got a chunk at 'x', expected seconds",
+        ),
+        (
+            json.dumps(line(response_chunks=[{"at": float("nan"), "text": ""}])).encode(),
+            "got a chunk at nan, expected seconds",
+        ),
     ],
 )
 def test_what_is_damaged_is_told_with_its_place(tmp_path: Path, said: bytes, told: str) -> None:
@@ -303,6 +321,42 @@ def test_what_is_damaged_is_told_with_its_place(tmp_path: Path, said: bytes, tol
         one(tmp_path, said)
     assert told in str(caught.value)
     assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        gzip.compress(b" " * 5_000_000),
+        b" " * 5_000_000,
+        ("a: &a [0]\n" + "".join(f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in pairwise("abcdefgh"))
+         + "interactions: [*h]\n").encode(),
+    ],
+    ids=["gzip", "plain", "aliases"],
+)  # fmt: skip
+def test_what_is_larger_than_anybody_reads_is_refused(
+    tmp_path: Path, said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (conformance.recordings, conformance.recordings.vcr):
+        monkeypatch.setattr(module, "LARGEST", 4 << 20)
+    with pytest.raises(Unreadable, match=r"expected at most 4 MiB, .* got more"):
+        one(tmp_path, said)
+
+
+def test_a_body_that_unpacks_to_more_than_anybody_reads_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conformance.recordings, "LARGEST_BODY", 1 << 20)
+    packed = base64.b64encode(gzip.compress(b" " * 5_000_000)).decode()
+    said = line(
+        response_headers={"content-encoding": "gzip"}, response_body_text=None, response_body_base64=packed
+    )
+    assert one(tmp_path, json.dumps(said).encode()).lost == "the compressed body has more than 1 MiB"
+
+
+def test_a_body_beside_an_archive_is_a_file_and_nothing_that_is_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "body.bin")
+    found = one(tmp_path, json.dumps(har({"_file": "body.bin"})).encode())
+    assert found.lost == "the file body.bin of the body is not there"
 
 
 def test_tags_in_a_cassette_are_not_carried_out(tmp_path: Path) -> None:

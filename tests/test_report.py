@@ -27,8 +27,9 @@ from conformance.documents.library import Library
 from conformance.finding import MEANING, Finding, Word
 from conformance.formats import markdown
 from conformance.loading import Specs
-from conformance.runs import report, terminal
+from conformance.runs import report, streams, terminal
 from conformance.runs.page import html
+from conformance.runs.store import text_or_base64
 from conformance.runs.told import failures
 from conformance.shapes import ABSENT, Mismatch
 from conformance.target import Target
@@ -564,6 +565,19 @@ def test_event_stream_is_decoded_with_the_time_at_which_each_event_was_whole() -
     ]
     assert stream["events"][1]["text"] == '{"bytes": {"n": 1.50}}'
     assert stream["events"][1]["opened"] == ["bytes"]
+
+
+def test_event_of_lists_in_lists_is_shown_as_text() -> None:
+    deep = b"[" * 100_000
+    for payload in (deep, b'{"bytes":"' + base64.b64encode(deep) + b'"}'):
+        data = eventstream.encode(eventstream.Message({":event-type": "chunk"}, payload))
+        said = {
+            "status": 200,
+            "headers": [["content-type", "application/vnd.amazon.eventstream"]],
+            "chunks": [{"at": 0.1, **text_or_base64(data)}],
+        }
+        [event] = (streams.stream_of(said) or {})["events"]
+        assert event["text"] == payload.decode()
 
 
 def test_stream_that_breaks_off_shows_what_came_and_where_it_broke() -> None:

@@ -176,6 +176,11 @@ def test_reads_what_a_browser_reads(_: str, data: bytes, expected: list[Message]
     assert seen([data])[0] == expected
 
 
+def test_nobody_waits_for_a_number_that_no_clock_holds() -> None:
+    [first, second], _, _ = seen([b"retry: " + b"9" * 6000 + b"\ndata: x\n\nretry: 05\ndata: x\n\n"])
+    assert (first.retry, second.retry) == (None, 5)
+
+
 @pytest.mark.parametrize(("_", "data", "expected"), PROBLEMS, ids=[name for name, _, _ in PROBLEMS])
 def test_says_what_other_readers_choke_on(_: str, data: bytes, expected: list[str]) -> None:
     found, problems, failure = seen([data])

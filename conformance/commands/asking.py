@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from conformance.inert import as_line
 from conformance.options import OF_A_RUN, begin, for_pytest, specs_of, take
 from conformance.words import INCONCLUSIVE, SUITE_ERROR, USAGE, words_table
 
@@ -131,7 +132,7 @@ def _run(arguments: argparse.Namespace) -> int:
         # Which models there are is told in the error.
         for each in targets(specs, arguments.provider, model="", **whom):
             silence = look(specs, each, named=False).silence
-            print(f"conformance: inconclusive: {silence}. Nothing was asked.", file=sys.stderr)
+            print(f"conformance: inconclusive: {as_line(silence or '')}. Nothing was asked.", file=sys.stderr)
         return INCONCLUSIVE
     asked = targets(specs, arguments.provider, model=arguments.model, **whom)
     terms = {name: getattr(arguments, name) for name in ("waivers", "baseline", "fail_on", "rules", "shard")}
@@ -146,7 +147,7 @@ def _run(arguments: argparse.Namespace) -> int:
             silence = probe_url(target.endpoint, target.ca)
             if silence:
                 print(
-                    f"conformance: inconclusive: nobody answers at {silence}. Nothing was asked.",
+                    f"conformance: inconclusive: nobody answers at {as_line(silence)}. Nothing was asked.",
                     file=sys.stderr,
                 )
                 return INCONCLUSIVE
@@ -157,9 +158,11 @@ def _run(arguments: argparse.Namespace) -> int:
         found = [look(specs, each) for each in asked if each.card is None]
         for one in found:
             for note in one.notes:
-                print(f"conformance: {note}", file=sys.stderr)
+                print(f"conformance: {as_line(note)}", file=sys.stderr)
             if one.silence:
-                print(f"conformance: inconclusive: {one.silence}. Nothing was asked.", file=sys.stderr)
+                print(
+                    f"conformance: inconclusive: {as_line(one.silence)}. Nothing was asked.", file=sys.stderr
+                )
                 return INCONCLUSIVE
         looked = [one.target for one in found] or None
     options = ["-c", str(PROMISES.with_name("run.ini")), "--rootdir", str(PROMISES.parent)]

@@ -11,6 +11,7 @@ Recording says what its recorder lost, so that no rule is judged on what is not 
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import zlib
@@ -26,6 +27,17 @@ from conformance.exchange import Chunk, Ending, Headers, Request, Truth, header
 
 ENDINGS = (".yaml", ".yml", ".json", ".har", ".jsonl", ".ndjson", ".gz")
 """The files of a folder that are looked into; a file that is named is read whatever it is called."""
+
+
+LARGEST = 512 << 20
+"""Bytes of a file, unpacked. What is larger, or does not end, is none that anybody could have read."""
+LARGEST_BODY = 64 << 20
+"""Bytes of one unpacked body."""
+WRONG = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
+"""What reading raises of an exchange that is not as its form has it."""
+
+
+TOO_DEEP = "expected recorded traffic, got lists in lists (or objects) by the hundreds"
 
 
 class NoRecording(ValueError):
@@ -81,12 +93,16 @@ def _shown(path: Path, root: Path) -> bool:
 
 def recordings(path: Path) -> list[Recording]:
     """The exchanges in a file, in its order. Raises NoRecording, Unreadable and OSError."""
-    data = path.read_bytes()
+    with path.open("rb") as file:
+        data = file.read(LARGEST + 1)
     if data[:2] == b"\x1f\x8b":
         try:
-            data = gzip.decompress(data)
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+                data = packed.read(LARGEST + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise Unreadable(f"{path}: expected gzip to its end, got {error}") from error
+    if len(data) > LARGEST:
+        raise Unreadable(f"{path}: expected at most {LARGEST >> 20} MiB, unpacked, got more")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -107,6 +123,8 @@ def _of_text(path: Path, text: str) -> Iterator[Recording]:
             said = json.loads(text)
         except ValueError as error:
             said = _each_line(path, text, error)
+        except RecursionError as error:
+            raise Unreadable(f"{path}: {TOO_DEEP}") from error
     else:
         said = vcr.load(path, text)
     for module in (har, vcr, lines):
@@ -130,6 +148,8 @@ def _each_line(path: Path, text: str, whole: ValueError) -> list[Any]:
             if not said:
                 raise Unreadable(f"{path}: expected JSON, got {whole}") from whole
             raise Unreadable(f"{path}:{number}: expected one JSON object in a line, got {error}") from error
+        except RecursionError as error:
+            raise Unreadable(f"{path}:{number}: {TOO_DEEP}") from error
     return said
 
 
@@ -205,9 +225,11 @@ def opened(data: bytes, headers: Headers) -> tuple[bytes, str | None]:
 def _inflated(data: bytes, window: int) -> tuple[bytes, str | None]:
     inflater = zlib.decompressobj(window)
     try:
-        found = inflater.decompress(data) + inflater.flush()
+        found = inflater.decompress(data, LARGEST_BODY)
     except zlib.error as error:
         return b"", f"the compressed body is damaged: {error}"
+    if inflater.unconsumed_tail:
+        return b"", f"the compressed body has more than {LARGEST_BODY >> 20} MiB"
     return found, None if inflater.eof else "the compressed body ends before its end"
 
 

@@ -17,6 +17,8 @@ from typing import Any
 
 from conformance.exchange import Chunk, Request, Truth, header
 from conformance.recordings import (
+    LARGEST_BODY,
+    WRONG,
     Recording,
     Unreadable,
     day,
@@ -43,7 +45,7 @@ def read(said: Mapping[str, Any], origin: str, folder: Path) -> Iterator[Recordi
         at = f"{origin}#{number}"
         try:
             yield _recording(each, at, folder)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except WRONG as error:
             told = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise Unreadable(
                 f"{at}: expected request (method, url) and response (status), got {told}"
@@ -95,10 +97,15 @@ def _recording(said: Mapping[str, Any], origin: str, folder: Path) -> Recording:
 def _content(said: Mapping[str, Any], folder: Path) -> tuple[bytes, str | None]:
     """The bytes of `content` or `postData`, and why there are none."""
     if "_file" in said:
+        beside = folder / Path(str(said["_file"])).name
+        if not beside.is_file():
+            return b"", f"the file {said['_file']} of the body is not there"
+        if beside.stat().st_size > LARGEST_BODY:
+            return b"", f"the file {said['_file']} of the body has more than {LARGEST_BODY >> 20} MiB"
         try:
-            return (folder / Path(str(said["_file"])).name).read_bytes(), None
+            return beside.read_bytes(), None
         except OSError as error:
-            return b"", f"the file {said['_file']} of the body is not there: {error.strerror}"
+            return b"", f"the file {said['_file']} of the body cannot be read: {error.strerror}"
     text = said.get("text")
     if text is None:
         return b"", None

@@ -22,12 +22,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from conformance.exchange import Chunk, Request, Truth, header
 from conformance.recordings import (
+    WRONG,
     Recording,
     Unreadable,
     day,
@@ -59,7 +61,7 @@ def read(said: Any, origin: str, folder: Path) -> Iterator[Recording]:
         at = f"{origin}#{number}" if len(found) > 1 else origin
         try:
             yield _recording(each, at)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except WRONG as error:
             told = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise Unreadable(f"{at}: expected host, method, path and status, got {told}") from error
 
@@ -81,7 +83,9 @@ def _recording(said: Mapping[str, Any], origin: str) -> Recording:
         return Recording(origin, host, request, None, when, secure=secure, port=port)
     headers = pairs(said.get("response_headers") or {})
     if "response_chunks" in said:
-        chunks = tuple(Chunk(_bytes(each, "") or b"", each.get("at")) for each in said["response_chunks"])
+        chunks = tuple(
+            Chunk(_bytes(each, "") or b"", _seconds(each.get("at"))) for each in said["response_chunks"]
+        )
         data = b"".join(chunk.data for chunk in chunks)
     else:
         data = _bytes(said, "response_body") or b""
@@ -111,6 +115,15 @@ def _recording(said: Mapping[str, Any], origin: str) -> Recording:
         secure,
         port,
     )
+
+
+def _seconds(said: Any) -> float | None:
+    """A time since the request; None where the recorder did not keep it."""
+    if said is not None and (
+        isinstance(said, bool) or not isinstance(said, int | float) or not math.isfinite(said)
+    ):
+        raise ValueError(f"a chunk at {said!r}, expected seconds")
+    return None if said is None else float(said)
 
 
 def _bytes(said: Mapping[str, Any], prefix: str) -> bytes | None:

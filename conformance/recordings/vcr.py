@@ -22,6 +22,9 @@ import yaml
 
 from conformance.exchange import Chunk, Request, Truth, header
 from conformance.recordings import (
+    LARGEST,
+    TOO_DEEP,
+    WRONG,
     Recording,
     Unreadable,
     day,
@@ -56,13 +59,30 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: load
 def load(path: Path, text: str) -> Any:
     """The content of a YAML file. Raises Unreadable."""
     try:
-        return yaml.load(text, Loader=_Loader)
+        said = yaml.load(text, Loader=_Loader)
+        if _weight(said, {}) > LARGEST:
+            raise Unreadable(f"{path}: expected at most {LARGEST >> 20} MiB, its aliases filled in, got more")
+        return said
+    except RecursionError as error:
+        raise Unreadable(f"{path}: {TOO_DEEP}") from error
+    except Unreadable:
+        raise
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise Unreadable(
-            f"{where}: expected YAML or JSON, got {getattr(error, 'problem', None) or error}"
+            f"{where}: expected YAML or JSON, got {' '.join(str(getattr(error, 'problem', None) or error).split())}"
         ) from error
+
+
+def _weight(said: Any, known: dict[int, int]) -> int:
+    """About how many bytes it has when each alias (`*name`) is filled in; RecursionError for one within itself."""
+    if not isinstance(said, dict | list):
+        return len(said) if isinstance(said, str | bytes) else 1
+    if id(said) not in known:
+        inside = [*said, *said.values()] if isinstance(said, dict) else said
+        known[id(said)] = 1 + sum(_weight(each, known) for each in inside)
+    return known[id(said)]
 
 
 def holds(said: Any) -> bool:
@@ -77,7 +97,7 @@ def read(said: Mapping[str, Any], origin: str, folder: Path) -> Iterator[Recordi
         at = f"{origin}#{number}"
         try:
             yield _recording(each, at)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except WRONG as error:
             told = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise Unreadable(
                 f"{at}: expected request (method, uri) and response (status), got {told}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from conformance.exchange import Chunk
+from conformance.inert import as_line
 from conformance.runs.store import head_of
 from conformance.runs.streams import stream_of
 from conformance.runs.told import told
@@ -159,7 +160,7 @@ def _json(chunks: Iterable[Chunk]) -> Any:
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -225,6 +226,11 @@ def _summary(difference: Mapping[str, Any]) -> str:
 
 
 def _lines(section: str, row: Mapping[str, Any]) -> Iterator[str]:
+    """What is told of a row. Names of members are the provider's own: no line of theirs ends a block or begins another."""
+    return map(as_line, _told(section, row))
+
+
+def _told(section: str, row: Mapping[str, Any]) -> Iterator[str]:
     if section == "drift":
         yield row["evidence"]
         for name in ("came", "went", "changed"):

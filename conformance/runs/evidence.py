@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.exchange import Exchange, Request
+from conformance.inert import inert
 from conformance.loading import Specs
 from conformance.runs import streams, told
 from conformance.runs.rejudge import targets_of
@@ -113,6 +114,10 @@ def write(document: Mapping[str, Any], folder: Path) -> None:
 
 def shown(document: Mapping[str, Any], specs: Specs, name: str, place: Path) -> Iterator[str]:
     """The finding `contract:rule`, or the exchange of a hash or address, as lines. Raises UsageError."""
+    return map(inert, _shown(document, specs, name, place))
+
+
+def _shown(document: Mapping[str, Any], specs: Specs, name: str, place: Path) -> Iterator[str]:
     targets = {each.name: each for each in targets_of(document, specs)}
     by_name = {found: (url, step) for found, url, step in steps(document)}
     findings = [

@@ -34,7 +34,7 @@ def read_run(place: Path | str) -> dict[str, Any]:
         said = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"expected a run ({NAME}, or the folder with it), got {place}: {error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: expected a run as JSON, got {error}") from error
     for found in shape().mismatches(said):
         raise UsageError(f"{path}: expected a run (specs/schema/run.yaml), but {found}")

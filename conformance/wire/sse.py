@@ -26,7 +26,8 @@ __all__ = ["Decoder", "Message", "comment", "encode"]
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BREAKS_A_LINE = re.compile(r"[\r\n]")
-_DIGITS = re.compile(r"[0-9]+")
+_DIGITS = re.compile(r"0*[0-9]{1,15}")
+"""Of what a reader waits; nobody waits for a number of more."""
 
 
 @dataclass(frozen=True, slots=True)
