@@ -56,7 +56,8 @@ from mockserver.doors.http2_door import UNREAD, Http2
 from mockserver.effects import Answer, Cut, Effect, Head, Send, Stall, Wait
 from mockserver.embedded import in_thread
 from mockserver.memory import Memory
-from mockserver.server import PREFACE, Server
+from mockserver.outgoing import PREFACE
+from mockserver.server import Server
 from mockserver.tls import ensure_ca, server_context
 
 PATIENCE = 60

@@ -36,7 +36,7 @@ from h2.exceptions import ProtocolError
 from hyperframe.frame import ContinuationFrame, DataFrame, GoAwayFrame, HeadersFrame, WindowUpdateFrame
 
 from conformance.exchange import Request
-from mockserver.server import PREFACE, ClientLeft, Outgoing, brief, text
+from mockserver.outgoing import PREFACE, ClientLeft, Outgoing, brief, text
 
 if TYPE_CHECKING:
     from hpack.struct import Header
