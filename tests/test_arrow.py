@@ -6,7 +6,8 @@ import ast
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,41 @@ def test_conformance_does_not_import_mockserver(path: Path) -> None:
 )
 def test_an_import_of_mockserver_is_seen_in_any_form(source: str) -> None:
     assert "mockserver" in [name.split(".")[0] for name in imported(source)]
+
+
+def loaded(source: str, known: Mapping[str, str]) -> Iterator[str]:
+    """The modules among those `known` that a module imports as it runs, at once or late."""
+    tree = ast.parse(source)
+    only_typed = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in only_typed:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom) and node.module in known:
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield name if name in known else node.module
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Late imports count. Only a package may name its own modules, which take from it what they share."""
+    sources = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path.read_text()
+        for package in ("conformance", "mockserver")
+        for path in (ROOT / package).rglob("*.py")
+    }
+    imports = {
+        name: {other for other in loaded(source, sources) if not other.startswith(f"{name}.")}
+        for name, source in sources.items()
+    }
+    assert imports["mockserver.answer"] and imports["conformance.session"]
+    assert len(list(TopologicalSorter(imports).static_order())) == len(sources)
 
 
 HEAVY = [
