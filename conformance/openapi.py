@@ -64,7 +64,7 @@ def document(specs: Specs, provider: str | None = None) -> dict[str, Any]:
     here = [each for each in specs.providers.values() if provider in (None, each.id) and specs.of(each.id)]
     if not here:
         raise UsageError(f"provider {provider!r} has no operations")
-    components = _Components(specs)
+    components = _Components()
     paths: dict[str, dict[str, Any]] = {}
     for each in here:
         for path, item in _paths(specs, each, components, alone=provider is not None).items():
@@ -521,8 +521,7 @@ def _scheme(scheme: str, place: str) -> dict[str, Any] | None:
 class _Components:
     """What the operations point to, under names that say where it stands."""
 
-    def __init__(self, specs: Specs) -> None:
-        self._specs = specs
+    def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self._schemas: dict[str, Any] = {}
         self._responses: dict[str, Any] = {}

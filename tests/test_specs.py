@@ -206,6 +206,32 @@ def test_a_command_of_the_readme_is_one(
         assert all(option in usage for option in arguments if option.startswith("--"))
 
 
+# The README: its words
+
+
+def untold(schema: Any, words: set[str], told: bool = False) -> Iterator[str]:
+    """The members of a schema that the README does not name, and of which no description says what they are."""
+    for key, value in schema.items() if isinstance(schema, dict) else ():
+        if key == "properties":
+            for name, member in value.items():
+                here = told or "description" in member
+                if not here and name not in words:
+                    yield name
+                yield from untold(member, words, here)
+        elif key not in ("const", "enum", "default", "examples"):
+            for each in value if isinstance(value, list) else [value]:
+                yield from untold(each, words, told or (isinstance(each, dict) and "description" in each))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in (SPECS / "schema").glob("*.yaml") if path.stem != "run"],
+    ids=lambda path: path.stem,
+)
+def test_every_key_of_the_format_is_taught_by_the_readme_or_described_in_its_schema(path: Path) -> None:
+    assert list(untold(read(path), set(re.findall(r"[\w$-]+", README)))) == []
+
+
 # The README: its tables
 
 

@@ -9,15 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from PIL import Image
 
 from conformance.probes.picture import draw
 from tests.clients.raised import error_of
 
-ONCE = Config(retries={"total_max_attempts": 1})
-SEED, DEVSTRAL = "mistral.magistral-small-2509", "mistral.devstral-2-123b"
+SEED = "mistral.magistral-small-2509"
 TEXT_MODELS = ["mistral.mistral-7b-instruct-v0:2", "mistral.mixtral-8x7b-instruct-v0:1"]
 CLAUDE = "us.anthropic.claude-sonnet-4-20250514-v1:0"
 GPT_OSS = "openai.gpt-oss-120b-1:0"

@@ -12,7 +12,6 @@ from botocore.config import Config
 
 from tests.clients.raised import error_of
 
-ONCE = Config(retries={"total_max_attempts": 1})
 UNCHECKED = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
 SEED = "mistral.magistral-small-2509"
 CLAUDE, CLAUDE_PROFILE = (
