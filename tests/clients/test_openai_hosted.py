@@ -432,6 +432,18 @@ class TestToolSearch:
         assert second.output[-1].name == "get_exchange_rate"
 
 
+class TestNarration:
+    def test_who_wants_to_be_told_before_a_call_is_told(self, client: OpenAI) -> None:
+        asked: Any = {"input": "What is the weather in Paris?", "tools": [WEATHER]}
+        narrate = "Briefly narrate what you are about to do before calling each tool."
+        for answer in both(client, **asked, instructions=narrate):
+            words, call = (item for item in answer.output if item.type != "reasoning")
+            assert (words.type, words.phase, call.type) == ("message", "commentary", "function_call")
+            assert "get_weather" in words.content[0].text
+        for answer in both(client, **asked):
+            assert "message" not in kinds(answer)
+
+
 class TestFileSearch:
     def test_an_answer_names_the_files_that_it_follows(self, client: OpenAI) -> None:
         asked: Any = {
