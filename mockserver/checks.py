@@ -493,6 +493,7 @@ class Asking:
     def state(self) -> Check:
         """Earlier answers and items that this request goes on from."""
         from mockserver.services import keeping
+        from mockserver.services.earlier import earlier
         from mockserver.services.operation import Denied
 
         turn = self._read_turn()
@@ -502,13 +503,13 @@ class Asking:
         self.given, self.history = found, found.history
         if not found.history and not keeping.is_spread(found.own):
             return None
-        read, profile = dialect("responses").read, self._contract.profile
+        profile = self._contract.profile
         try:
-            own = read({**self.body, "input": [*keeping.spread(found.own)]}, profile)
-            earlier = read({"input": [*keeping.spread(found.history)]}, profile)
+            own = dialect("responses").read({**self.body, "input": [*keeping.spread(found.own)]}, profile)
+            before = earlier(found, profile)
         except ValueError as error:
             return Refusal("unreadable-compaction", {"got": str(error), "member": "input"})
-        self.turn = replace(turn, messages=_joined(earlier.messages, own.messages))
+        self.turn = replace(turn, messages=_joined(before, own.messages))
         return None
 
     @property

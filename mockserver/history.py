@@ -23,13 +23,15 @@ NUMBER = 8
 class History:
     """Items, oldest first: all of `before`, then `items`. Never changed once it is made.
 
-    `own` is what the items weigh, `weight` what all of it does, in bytes.
+    `own` is what the items weigh, `weight` what all of it does, in bytes. `read` is for whoever reads it again and
+    again, to keep what was read of it.
     """
 
-    __slots__ = ("before", "items", "own", "weight")
+    __slots__ = ("__weakref__", "before", "items", "own", "read", "weight")
 
     def __init__(self, before: History | None, items: Iterable[Any]) -> None:
         self.before, self.items = before, tuple(items)
+        self.read: Any = None
         self.own: int = weigh(self.items)[0]
         self.weight: int = self.own + (0 if before is None else before.weight)
 

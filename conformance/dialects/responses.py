@@ -274,21 +274,34 @@ def _besides(name: str, given: JSON, *read_already: str) -> dict[str, Any]:
     return {name: rest} if rest else {}
 
 
+class Reading:
+    """The messages in items that come one after the other; a later one goes on from an earlier one and leaves it as it is."""
+
+    def __init__(self, profile: Profile, before: Reading | None = None) -> None:
+        self._profile = profile
+        self.messages: list[Message] = [] if before is None else [*before.messages]
+        self._ids: dict[str, str] = {} if before is None else {**before._ids}
+
+    def take(self, given: Iterable[Any]) -> None:
+        """Reads the items after those that were read."""
+        messages, ids = self.messages, self._ids
+        for item in map(mapping, given):
+            role = _role(item)
+            if role is None:
+                continue
+            if is_call(item) and isinstance(item.get("id"), str):
+                ids[item["id"]] = item["call_id"]
+            parts = (result_in(item, ids),) if is_result(item) else _item_parts(item, self._profile)
+            if messages and _continues(messages[-1], role, item):
+                messages[-1] = replace(messages[-1], parts=(*messages[-1].parts, *parts))
+            else:
+                messages.append(Message(role, parts))
+
+
 def _read_items(given: Iterable[Any], profile: Profile) -> list[Message]:
-    messages: list[Message] = []
-    ids: dict[str, str] = {}
-    for item in map(mapping, given):
-        role = _role(item)
-        if role is None:
-            continue
-        if is_call(item) and isinstance(item.get("id"), str):
-            ids[item["id"]] = item["call_id"]
-        parts = (result_in(item, ids),) if is_result(item) else _item_parts(item, profile)
-        if messages and _continues(messages[-1], role, item):
-            messages[-1] = replace(messages[-1], parts=(*messages[-1].parts, *parts))
-        else:
-            messages.append(Message(role, parts))
-    return messages
+    reading = Reading(profile)
+    reading.take(given)
+    return reading.messages
 
 
 def _role(item: JSON) -> Role | None:
