@@ -24,7 +24,7 @@ def failures(document: Mapping[str, Any], folder: Path | None = None) -> list[st
     texts = told.failures({"findings": worst})
     lines = [line for text in texts[:TOLD] for line in (text, "")]
     if len(texts) > TOLD:
-        where = f"in {folder / 'report.html'}" if folder else "--report-dir DIR keeps them all"
+        where = "in report.html" if folder else "--report-dir DIR keeps them all"
         lines += [f"and {len(texts) - TOLD} more: {where}", ""]
     return lines
 
