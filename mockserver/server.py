@@ -47,8 +47,8 @@ TLS_HANDSHAKE = b"\x16\x03"
 PROTOCOLS = ("h2", "http/1.1")
 """What is offered to a client in TLS, the best first."""
 
-_QUOTED_VALUE = re.compile(r"""(: b['"][^:=\s]{0,60}[:=\s]).*""")
-"""What aiohttp quotes of a line that is no header, after its name: it may be a key."""
+_QUOTED = re.compile(r"""(: (?:bytearray\()?b['"](?:[A-Za-z]+(?:-[A-Za-z]+)*:|[A-Z]{3,7} )?).*""")
+"""What aiohttp quotes of what is no HTTP, after a header's name or a method: all of it may be a key."""
 
 JOINED = 1 << 16
 """Bytes of a body after which they are written, though nothing waits yet."""
@@ -474,7 +474,7 @@ class _Http1(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Refuses what is no HTTP. aiohttp would log a traceback for each."""
-        said = _QUOTED_VALUE.sub(r"\1 ...", " ".join((message or str(exc) or "no HTTP").split()))
+        said = _QUOTED.sub(r"\1 ...", " ".join((message or str(exc) or "no HTTP").split()))
         log.warning("%d: a client sent what is no HTTP/1.1: %s", status, said)
         transport = request.transport
         return CLOSED if transport is None else _refuse(transport, status, said)

@@ -524,11 +524,23 @@ def test_an_answer_that_cannot_be_sent_is_a_fault_and_no_hang(
 # ---- what is no HTTP/1.1
 
 
-@pytest.mark.parametrize("line", [b"Authorizat,ion: Bearer ABSKsecret", b"Authorization\x01: Bearer ABSKsecret", b"Authorization: B\0 ABSKsecret", b"x=ABSKsecret"])  # fmt: skip
+@pytest.mark.parametrize("line", [b"Authorizat,ion: Bearer ABSKsecret", b"Authorization\x01: Bearer ABSKsecret", b"Authorization: B\0 ABSKsecret", b"x=ABSKsecret", b"ABSKsecret", b"secret-key-1: \0", b"x: " + b"ABSKsecret" * 9000])  # fmt: skip
 def test_a_key_in_a_broken_header_is_neither_told_nor_logged(
     line: bytes, served: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = served.say(b"GET / HTTP/1.1\r\nHost: mock\r\n" + line + b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400") and b"secret" not in answer
+    assert "400: a client sent what is no HTTP/1.1" in caplog.text and "secret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"GET /secret" + b"-" * 70_000 + b" HTTP/1.1", b"secret", b"secret / HTTP/x", b"GET /secret HTTP/7"],
+)
+def test_a_key_in_a_broken_request_line_is_neither_told_nor_logged(
+    said: bytes, served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = served.say(said + b"\r\nHost: mock\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400") and b"secret" not in answer
     assert "400: a client sent what is no HTTP/1.1" in caplog.text and "secret" not in caplog.text
 
