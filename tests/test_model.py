@@ -344,6 +344,19 @@ def test_an_answer_in_any_json_is_an_object_with_the_keys_asked_for(prompt: str,
     assert set(json.loads(answer(turn(prompt, output=OutputFormat())).text)) == keys
 
 
+def test_members_of_json_are_of_the_types_that_the_prompt_names() -> None:
+    # As DSPy 3.4.1 asks where no schema is sent.
+    prompt = (
+        "What is the weather in Oslo?\nRespond with a JSON object in the following order of fields: `thought`, then "
+        "`tool` (must be formatted as a valid Python Literal['finish', 'weather']), then "
+        "`arguments` (must be formatted as a valid Python dict[str, Any]), then `days` (... Python int)."
+    )
+    value = json.loads(answer(turn(prompt, output=OutputFormat())).text)
+    assert list(value) == ["thought", "tool", "arguments", "days"]
+    assert (value["tool"], value["arguments"]) == ("weather", {})
+    assert isinstance(value["days"], int)
+
+
 def test_an_answer_in_json_is_json_whatever_the_prompt_asks() -> None:
     for prompt in ("Reply with exactly: hello", "What is my name?", "Count from 1 to 9", ""):
         jsonschema.validate(json.loads(answer(turn(prompt, output=OutputFormat(PERSON))).text), PERSON)

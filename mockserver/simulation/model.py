@@ -364,10 +364,10 @@ class _Scene:
         for value in said.json:
             if isinstance(value, dict) and "$schema" not in value and "properties" not in value:
                 return value
-        keys = _keys(self.prompt) or ["answer"]
+        keys = _keys(self.prompt) or {"answer": {}}
         # The names of members are no values for them.
         said = mentions(re.sub("|".join(rf"[\"'`“]{re.escape(key)}[\"'`”]" for key in keys), "", self.said))
-        return instance({"type": "object", "properties": {key: {} for key in keys}, "required": keys}, said)
+        return instance({"type": "object", "properties": keys, "required": list(keys)}, said)
 
     def words(self, variant: str) -> str:
         """The first of what the design lists that fits."""
@@ -537,15 +537,35 @@ def _only(prompt: str) -> bool:
     )
 
 
-def _keys(prompt: str) -> list[str]:
-    """The member names that a prompt wants in its JSON: quoted ones, else those listed after `keys`."""
-    said = mentions(prompt)
-    if not re.search(r"\b(?:keys?|fields?|members?|propert(?:y|ies)|json)\b", said.text, re.I):
-        return []
-    if quoted := [text for text in said.quoted if re.fullmatch(r"[A-Za-z_][\w-]*", text)]:
-        return quoted
+def _keys(prompt: str) -> dict[str, dict[str, Any]]:
+    """The members that a prompt wants in its JSON, each with its schema: quoted names, else those listed after `keys`.
+
+    What stands in brackets after a name is its type, as DSPy 3.4.1 writes it: `(must be ... Python Literal['a', 'b'])`.
+    """
+    text = mentions(prompt).text
+    if not re.search(r"\b(?:keys?|fields?|members?|propert(?:y|ies)|json)\b", text, re.I):
+        return {}
+    bare = mentions(re.sub(r"\([^()]*\)", "", text))
+    if quoted := [name for name in bare.quoted if re.fullmatch(r"[A-Za-z_][\w-]*", name)]:
+        notes = {name: re.search(rf"{re.escape(name)}[\"'`”]\s*\(([^()]*)\)", text) for name in quoted}
+        return {name: _python_type(note[1] if note else "") for name, note in notes.items()}
     match = re.search(
         r"\b(?:keys?|fields?|members?|propert(?:y|ies))[:\s]+([\w-]+(?:(?:,\s*(?:and\s+)?|\s+and\s+)[\w-]+)*)",
-        said.text,
+        text,
     )
-    return re.split(r",\s*(?:and\s+)?|\s+and\s+", match[1]) if match else []
+    return {name: {} for name in re.split(r",\s*(?:and\s+)?|\s+and\s+", match[1])} if match else {}
+
+
+PYTHON = {"int": "integer", "float": "number", "bool": "boolean", "list": "array", "dict": "object"}
+"""Types of JSON Schema by their names in Python."""
+
+
+def _python_type(note: str) -> dict[str, Any]:
+    """The schema of what a note calls a Python type; any value where it names none."""
+    match = re.search(r"\bPython (Literal|int|float|bool|list|dict)\b(?:\[([^\]]*)\])?", note)
+    if match is None:
+        return {}
+    if match[1] != "Literal":
+        return {"type": PYTHON[match[1]]}
+    words = re.findall(r"[\"']([^\"']+)[\"']", match[2] or "")
+    return {"enum": words} if words else {}
