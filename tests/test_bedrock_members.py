@@ -13,26 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from botocore.loaders import Loader
-from botocore.model import ServiceModel
 
-from conformance.loading import load
+from tests.test_botocore_model import CONTRACTS, MODEL, OPERATIONS
 
-MODEL = ServiceModel(Loader().load_service_model("bedrock-runtime", "service-2"), "bedrock-runtime")
-CONTRACTS = load().contracts
-OPERATIONS = {
-    "Converse": "converse",
-    "ConverseStream": "converse-stream",
-    "InvokeModel": "invoke-model",
-    "InvokeModelWithResponseStream": "invoke-model-stream",
-    "InvokeModelWithBidirectionalStream": "invoke-model-bidirectional",
-    "CountTokens": "count-tokens",
-    "ApplyGuardrail": "apply-guardrail",
-    "InvokeGuardrailChecks": "invoke-guardrail-checks",
-    "StartAsyncInvoke": "start-async-invoke",
-    "GetAsyncInvoke": "get-async-invoke",
-    "ListAsyncInvokes": "list-async-invokes",
-}
 SAMPLES = {
     "AccountId": "123456789012",
     "AsyncInvokeIdentifier": "amazon.nova-reel-v1:1",

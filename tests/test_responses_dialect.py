@@ -34,7 +34,7 @@ from conformance.values import (
 from tests.dialects import Drawn, client, threes
 
 PROFILES = yaml.safe_load("""
-mantle:
+mantle: &mantle
   ids:
     response: {prefix: resp_, length: 52, alphabet: abcdefghijklmnopqrstuvwxyz234567}
     message: {prefix: msg_, length: 32, alphabet: &hex 0123456789abcdef}
@@ -94,19 +94,19 @@ mantle:
   items: {message: {}, reasoning: {}, function_call: {}}
   text_part: {annotations: [], logprobs: []}
   echo:
-    tool: &tool {description: null, parameters: null, strict: true}
+    tool: {description: null, parameters: null, strict: true}
     format: {description: null}
     others: {}
     last: []
     strict_schemas: false
-  usage_details: &details
+  usage_details:
     input_tokens_details: {cached_tokens: 0, cache_write_tokens: 0}
     output_tokens_details: {reasoning_tokens: 0}
-  tier: &tier {none: default, auto: default}
+  tier: {none: default, auto: default}
   ignored: []
   refused: []
   sorted: true
-  stream:
+  stream: &stream
     first_number: 0
     in_progress: true
     tier: auto
@@ -120,6 +120,7 @@ mantle:
     reasoning_part: reasoning_part
     obfuscation: {low: 0, high: 0, alphabet: *hex}
 openai:
+  <<: *mantle
   ids:
     response: {prefix: resp_, length: 50, alphabet: *hex}
     message: {prefix: msg_, length: 50, alphabet: *hex}
@@ -127,50 +128,12 @@ openai:
     function_call: {prefix: fc_, length: 50, alphabet: *hex}
     custom_tool_call: {prefix: ctc_, length: 50, alphabet: *hex}
     call: {prefix: call_, length: 24, alphabet: *hex}
-  object: response
-  seconds: integer
-  without: []
-  if_said: []
-  plain: {}
-  effort: null
-  summary: always
-  sealed: null
-  renamed: {}
-  placed: []
-  phases: null
-  client: {}
-  safety_checks: []
-  hosted: {tools: {}, items: {}}
   members: {<<: *members, billing: {payer: developer}}
-  finish: {length: max_output_tokens, content_filter: content_filter}
   reasoning: summary
   with_status: [message, function_call]
   items: {message: {phase: final_answer}, reasoning: {}, function_call: {}}
-  text_part: {annotations: [], logprobs: []}
-  echo:
-    tool: *tool
-    format: {description: null}
-    others: {}
-    last: []
-    strict_schemas: false
-  usage_details: *details
-  tier: *tier
-  ignored: []
-  refused: []
   sorted: false
-  stream:
-    first_number: 0
-    in_progress: true
-    tier: auto
-    settled_tier: null
-    members: {}
-    without: []
-    begun_without: []
-    empty_part: {}
-    text: {logprobs: []}
-    reasoning_event: reasoning_text
-    reasoning_part: content_part
-    obfuscation: {low: 4, high: 16, alphabet: *hex}
+  stream: {<<: *stream, reasoning_part: content_part, obfuscation: {low: 4, high: 16, alphabet: *hex}}
 """)
 MANTLE, OPENAI = PROFILES["mantle"], PROFILES["openai"]
 PROFILES["openai, trace in content"] = {**OPENAI, "reasoning": "content"}
