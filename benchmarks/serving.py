@@ -10,9 +10,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,8 @@ ASKED: dict[str, tuple[str, dict[str, Any]]] = {
 HEADERS = {"Content-Type": "application/json", "Authorization": "Bearer any-key-will-do"}
 CONNECTIONS = 8
 PATIENCE_SECONDS = 60.0
+QUOTAS = ("calls_per_minute", "requests_per_10_seconds", "concurrent_requests")
+"""What Puter allows an account: less than is asked here."""
 
 
 class Server:
@@ -102,7 +104,9 @@ def pieces_of(content_type: str, data: bytes) -> list[bytes]:
 def servers() -> Iterator[dict[str, tuple[str, ...]]]:
     """The commands that start the mock and the bare server, which gives the mock's own answers."""
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
-        mock = ("-m", "mockserver", "--port", "{port}", "--tls-port", "0", "--state-dir", f"{folder}/state")
+        quotas = [part for name in QUOTAS for part in ("--quota", f"{name}=1000000000")]
+        ports = ("--port", "{port}", "--tls-port", "0")
+        mock = ("-m", "mockserver", *ports, "--state-dir", f"{folder}/state", *quotas)
         server = Server(*mock)
         server.first_answer()
         answers = {}
@@ -138,18 +142,15 @@ def start_up(rounds: int) -> list[Row]:
 
 
 def load(port: int, path: str, body: dict[str, Any], requests: int) -> None:
-    """Asks over several kept connections at once."""
+    """Asks over several kept connections at once. Raises RuntimeError if one answer is not 200."""
 
-    def work() -> None:
+    def work(_: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port)
         for _ in range(requests // CONNECTIONS):
             ask(connection, path, body)
 
-    threads = [threading.Thread(target=work) for _ in range(CONNECTIONS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        list(pool.map(work, range(CONNECTIONS)))
 
 
 def per_request(rounds: int, requests: int) -> list[Row]:
