@@ -47,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"conformance: {inert(str(error))}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
+        print("conformance: inconclusive: stopped before there was anything to tell", file=sys.stderr)
         return INCONCLUSIVE
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -118,6 +118,7 @@ def test_a_stored_run_has_its_keys_in_one_order() -> None:
         ({"exchanges": {"plain": [{**step(), "request": {}}]}}, "/exchanges/plain/0/request/"),
         ({"receipt": {"currency": "USD", "lines": []}}, "/receipt/total"),
         ({"declared": [{"claim": "max_output"}]}, "/declared/0/"),
+        ({"targets": []}, "expected a finding about one of []"),
     ],
 )
 def test_what_is_no_run_is_refused_with_the_place(change: dict[str, Any], says: str, tmp_path: Path) -> None:

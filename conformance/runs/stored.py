@@ -38,4 +38,10 @@ def read_run(place: Path | str) -> dict[str, Any]:
         raise UsageError(f"{path}: expected a run as JSON, got {error}") from error
     for found in shape().mismatches(said):
         raise UsageError(f"{path}: expected a run (specs/schema/run.yaml), but {found}")
+    names = {each["name"] for each in said["targets"]}
+    for finding in said["findings"]:
+        if finding["target"] not in names:
+            raise UsageError(
+                f"{path}: expected a finding about one of {sorted(names)}, got {finding['target']!r}"
+            )
     return dict(said)
