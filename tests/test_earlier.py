@@ -12,7 +12,7 @@ from conformance.dialects import responses
 from conformance.loading import load
 from mockserver.history import History
 from mockserver.services import earlier
-from mockserver.services.keeping import Given, sealed
+from mockserver.services.keeping import Given, sealed, spread
 
 PROFILE = load().contracts["openai/responses"].profile
 TURN: list[list[dict[str, Any]]] = [
@@ -46,7 +46,7 @@ def given(before: History | None, since: list[Any]) -> Given:
 
 
 def anew(found: Given) -> Any:
-    items = [each for item in found.history for each in earlier.spread([item])]
+    items = [each for item in found.history for each in spread([item])]
     return responses.read({"input": items}, PROFILE).messages
 
 

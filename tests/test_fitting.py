@@ -126,11 +126,14 @@ def test_a_schema_that_nothing_fits_is_given_up(schema: Any, monkeypatch: pytest
 def test_another_value_for_a_list_is_looked_for_where_the_last_was_found(
     items: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks = []
+    looks: list[Any] = []
     contains = instances._Others.__contains__
-    monkeypatch.setattr(
-        instances._Others, "__contains__", lambda self, value: looks.append(value) or contains(self, value)
-    )
+
+    def counted(self: instances._Others, value: Any) -> bool:
+        looks.append(value)
+        return contains(self, value)
+
+    monkeypatch.setattr(instances._Others, "__contains__", counted)
     made = instance({"type": "array", "minItems": 60, "uniqueItems": True, "items": items}, Mentions(""))
     assert len({str(value) for value in made}) == len(made) == 60
     assert len(looks) <= 4 * 60
