@@ -585,3 +585,13 @@ def test_members_that_are_ignored_are_neither_read_nor_echoed() -> None:
     assert (turn.tool_choice, turn.top_p, turn.temperature) == (None, None, 0.5)
     answer = responses.render(body, [Reply((Text("Hi"),), "stop", Usage(1, 1))], context(), profile)
     assert (answer["tool_choice"], answer["top_p"], answer["temperature"]) == ("auto", 1.0, 0.5)
+
+
+@pytest.mark.parametrize("kind", ["shell", "local_shell", "apply_patch"])
+def test_a_call_of_a_tool_that_is_no_function_is_read_as_it_was_written(kind: str) -> None:
+    call = ToolCall("call_1", kind, {"action": {"commands": ["ls"]}}, builtin=kind)
+    result = ToolResult("call_1", (Text("notes.txt"),), builtin=kind)
+    turn = Turn((Message("assistant", (call,)), Message("tool", (result,))))
+    body = json.loads(json.dumps(responses.write(turn, OPENAI)))
+    assert [item["type"] for item in body["input"]] == [f"{kind}_call", f"{kind}_call_output"]
+    assert responses.read(body, OPENAI).messages == turn.messages
