@@ -31,6 +31,7 @@ from conformance.shapes import ABSENT, Mismatch
 from conformance.suite import SHARED, ShouldWarning
 from conformance.target import EMBEDDED, Target, UsageError, targets
 from conformance.terms import read_terms
+from conformance.words import USAGE
 
 PATIENT = 2
 """How often a real provider is asked again that refuses for its rate."""
@@ -81,6 +82,8 @@ class Session:
         self.is_worker = hasattr(config, "workerinput")
         wanted = None if self.is_worker else self.option("report_dir")
         self.report_folder = report_folder(wanted) if wanted else None
+        self.unkept: str | None = None
+        """Why the report could not be written."""
         self.findings: dict[str, tuple[Case, Finding]] = {}
         self._expected: set[str] = set()
         self._embedded: Any = None
@@ -277,11 +280,20 @@ class Session:
             },
         )
         if self.report_folder is not None:
-            write(document, self.report_folder)
             day = self.started.date().isoformat()
-            for name, text in observed_cards(rows, self.specs, self.targets, day).items():
-                (self.report_folder / name).write_text(text, encoding="utf-8")
+            cards = observed_cards(rows, self.specs, self.targets, day)
+            self._keep(document, self.report_folder, cards)
         return document
+
+    def _keep(self, document: Mapping[str, Any], folder: Path, cards: Mapping[str, str]) -> None:
+        """Writes the report. What was asked may have been paid: where there is no room for it, it is told all the same."""
+        try:
+            write(document, folder)
+            for name, text in cards.items():
+                (folder / name).write_text(text, encoding="utf-8")
+        except OSError as error:
+            self.unkept = f"no whole report in {folder}: {error.strerror or error}"
+            self.report_folder = None
 
     def _told_by_workers(self) -> dict[str, Any]:
         return {
@@ -322,7 +334,8 @@ class Session:
     def exit_code(self) -> int:
         """What `conformance run` exits with."""
         problems = self.terms.waivers.problems()
-        return exit_code([finding for _, finding in self.findings.values()], problems)
+        code = exit_code([finding for _, finding in self.findings.values()], problems)
+        return code if self.unkept is None else USAGE
 
     def close(self) -> None:
         """Ends connections and the embedded mock, and removes what was temporary."""
@@ -433,6 +446,8 @@ class Reporter:
 
         terminalreporter.section("conformance")
         writer = terminalreporter._tw
+        if self.session.unkept is not None:
+            terminalreporter.write_line(f"--report-dir: {self.session.unkept}")
         for line in summary(self.document, writer.fullwidth, writer.hasmarkup, self.session.report_folder):
             terminalreporter.write_line(line)
 

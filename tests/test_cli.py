@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -270,6 +271,21 @@ def test_ctrl_c_is_4_and_the_report_says_what_was_not_reached(tmp_path: Path, se
     report = report_in(tmp_path / "report")
     assert "the run ended before it was looked at" in {each["reason"] for each in report["findings"]}, out
     assert process[0].returncode == report["exit_code"] == 1, "what came before was broken"
+
+
+def test_a_report_that_there_is_no_room_for_is_told_and_so_is_what_was_found(
+    tmp_path: Path, serve: Serve
+) -> None:
+    url = serve(lambda asked: asked.reply(404, {"message": "no"}))
+    done = subprocess.run(
+        [sys.executable, "-m", "conformance", "run", *FEW, "--endpoint-url", url, "--report-dir", "report"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert f"--report-dir: no whole report in {tmp_path / 'report'}: File too large" in done.stdout
+    assert "not conformant: " in done.stdout
+    assert "Traceback" not in done.stdout and "report.html" not in done.stdout
 
 
 # Where it runs
