@@ -33,6 +33,7 @@ PLAIN: Mapping[str, dict[str, Any]] = {
     "responses": {"model": MODEL, "input": "Hello"},
 }
 LONG = "word " * 140_000
+PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 NO_PICTURE = "data:image/png;base64," + base64.b64encode(b"no picture at all").decode()
 
 
@@ -111,6 +112,7 @@ CHAT: Mapping[str, Any] = {
     },
     "orphan-tool-result": {"messages": [{"role": "tool", "tool_call_id": "call_1", "content": "21"}]},
     "unanswered-tool-call": {"messages": [{"role": "assistant", "tool_calls": [CALL]}]},
+    "unknown-audio": {"messages": [{"role": "assistant", "audio": {"id": "audio_1"}}]},
     "unknown-tool": {
         "tools": [{"type": "function", "function": {"name": "a"}}],
         "tool_choice": {"type": "function", "function": {"name": "b"}},
@@ -145,6 +147,33 @@ RESPONSES: Mapping[str, Any] = {
     "output-cap-exceeded": {"max_output_tokens": 999_999},
     "context-overflow": {"input": LONG},
     "orphan-tool-result": {"input": [{"type": "function_call_output", "call_id": "call_1", "output": "21"}]},
+    "unacknowledged-safety-check": {
+        "model": "computer-use-preview",
+        "truncation": "auto",
+        "tools": [
+            {
+                "type": "computer_use_preview",
+                "display_width": 1024,
+                "display_height": 768,
+                "environment": "browser",
+            }
+        ],
+        "input": [
+            {
+                "type": "computer_call",
+                "id": "cu_1",
+                "call_id": "call_1",
+                "action": {"type": "screenshot"},
+                "pending_safety_checks": [{"id": "sc_1", "code": "irrelevant_domain", "message": "Look."}],
+                "status": "completed",
+            },
+            {
+                "type": "computer_call_output",
+                "call_id": "call_1",
+                "output": {"type": "computer_screenshot", "image_url": PIXEL},
+            },
+        ],
+    },
     "unanswered-tool-call": {
         "input": [{"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}]
     },
@@ -181,7 +210,9 @@ ELSEWHERE = {
 
 SCRIPTED = {
     **dict.fromkeys(("wrong-shape", "unsupported-parameter"), "no member of a request is known to end there"),
-    **dict.fromkeys(("array-too-long", "two-caps"), "the other API has what causes it"),
+    **dict.fromkeys(
+        ("array-too-long", "two-caps", "unacknowledged-safety-check"), "the other API has what causes it"
+    ),
     **dict.fromkeys(
         ("image-not-offered", "speech-not-offered", "no-chat-model", "retired-model", "broken-schema"),
         "a model's",
