@@ -33,6 +33,7 @@ from conformance.contract import Contract, Failure
 from conformance.dialects import Context, Guard, dialect
 from conformance.exchange import Event, Headers, Request, Response
 from conformance.framing import commented, dump, encode, encode_event, named
+from conformance.nesting import MOST_LEVELS, is_deeper
 from conformance.patch import merge
 from conformance.select import change, select
 from conformance.shapes import brief
@@ -144,9 +145,16 @@ class _Answering(Asking):
         if not self.request.body:
             return
         try:
-            self.body = orjson.loads(self.request.body)
+            body = orjson.loads(self.request.body)
         except orjson.JSONDecodeError as error:
             self.body_error = str(error)
+            return
+        # Only a body with so many brackets can be so deep.
+        brackets = self.request.body.count(b"{") + self.request.body.count(b"[")
+        if brackets > MOST_LEVELS and is_deeper(body, MOST_LEVELS):
+            self.body_error = f"more than {MOST_LEVELS} levels"
+            return
+        self.body = body
 
     def _prepare_breakage(self) -> None:
         """The operations of the rules that this request has to see broken.

@@ -725,7 +725,7 @@ class Document:
         if "enum" in schema or "const" in schema:
             choices += ["unheard", "AUTO", ""] * 2
         deep: Any = value
-        for _ in range(rng.choice((3, 40, 120, 300))):
+        for _ in range(rng.choice((3, 40, 120, 250, 300, 990))):
             deep = [deep] if rng.random() < 0.5 else {"a": deep}
         return rng.choice((*choices, *choices, rng.choice(STRINGS), rng.choice(NUMBERS), deep, [value]))
 
