@@ -38,6 +38,7 @@ What differs between them stands in the contract's profile:
                    member, event), `included` (members that come only with an `include`, and what stands
                    there without: {pointer: {include, otherwise}}; without `otherwise` nothing)
     usage_details  detail objects of usage with the counts they hold
+    prewarms       whether `prompt_cache_options.prewarm` makes the prompt ready and says nothing; missing: no
     ignored        request members that the endpoint takes, does not look at and does not echo
     refused        request members that the model refuses, so that none are written
     tier           asked tier -> service_tier of the settled answer (`none`: nothing asked; others are echoed)
@@ -191,7 +192,7 @@ def read(body: JSON, profile: Profile) -> Turn:
     body = _heeded(body, profile)
     given = items(body)
     tools, choice, hosted = offered(body, given, profile)
-    silent = mapping(body.get("prompt_cache_options")).get("prewarm") is True
+    silent = bool(profile.get("prewarms")) and _prewarmed(body)
     effort, output = mapping(body.get("reasoning")), mapping(body.get("text"))
     instructions = word(body.get("instructions"))
     first = [Message("system", (Text(instructions),))] if instructions else []
@@ -261,6 +262,10 @@ def items(body: JSON) -> Sequence[Any]:
 
 def _heeded(body: JSON, profile: Profile) -> JSON:
     return {name: value for name, value in mapping(body).items() if name not in profile["ignored"]}
+
+
+def _prewarmed(body: JSON) -> bool:
+    return mapping(body.get("prompt_cache_options")).get("prewarm") is True
 
 
 def _alternatives(body: JSON) -> int | None:
