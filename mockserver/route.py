@@ -157,15 +157,18 @@ def _by_path(specs: Specs, request: Request, path: str) -> Provider | None:
         for provider in specs.providers.values()
         if any(each.match_path(path) is not None for each in specs.of(provider.id))
     ]
-    if len(found) != 1:
-        scope = _SCOPE.search(request.header("authorization") or "")
-        if scope:
-            signed = [
-                each
-                for each in found or specs.providers.values()
-                if scope["service"] in each.said.get("signing_services", ())
-            ]
-            found = signed or found
+    scope = _SCOPE.search(request.header("authorization") or "")
+    for provider in specs.providers.values():
+        # Who names the very path says of it what nobody else is to say, be it that it is not served.
+        if path in provider.said.get("default_for", ()) and not scope:
+            return provider
+    if len(found) != 1 and scope:
+        signed = [
+            each
+            for each in found or specs.providers.values()
+            if scope["service"] in each.said.get("signing_services", ())
+        ]
+        found = signed or found
     defaults = [
         (len(prefix), provider)
         for provider in (found or specs.providers.values())

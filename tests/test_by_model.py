@@ -45,10 +45,11 @@ def test_a_contract_is_otherwise_for_the_models_that_an_entry_names() -> None:
     assert "cap-is-echoed" not in other.rules
 
 
-def test_a_model_that_no_entry_names_and_no_model_have_the_contract_itself(tmp_path: Path) -> None:
-    contract = mine(own(tmp_path, by_model={"none": {"models": "^nobody$"}}))
-    assert contract.for_model(None) is contract
-    assert contract.for_model("gpt-4o") is contract
+def test_a_model_that_no_entry_names_and_no_model_have_the_contract_itself() -> None:
+    plain = SPECS.contracts["bedrock-mantle/chat-completions"]
+    assert plain.said["by_model"]
+    assert plain.for_model(None) is plain
+    assert plain.for_model("nobody") is plain
 
 
 def test_it_is_made_once() -> None:
