@@ -79,3 +79,14 @@ def once(mock_provider: Any) -> Any:
     from botocore.config import Config
 
     return mock_provider.bedrock_client(config=Config(retries={"total_max_attempts": 1}))
+
+
+@pytest.fixture
+def strict_openai(mock_provider: Any) -> Any:
+    """A client of the openai package at a provider of the mock: it tries once, and takes no member of a wrong type."""
+
+    def at(provider: str) -> Any:
+        address = mock_provider.url(provider) + "/v1"
+        return mock_provider.openai_client(base_url=address, max_retries=0, _strict_response_validation=True)
+
+    return at

@@ -39,14 +39,9 @@ class Person(BaseModel):
 
 
 @pytest.fixture
-def client(mock_provider: Any) -> Iterator[OpenAI]:
-    """A client of OpenAI's API that tries once and takes no member of a wrong type."""
-    with OpenAI(
-        base_url=mock_provider.url("openai") + "/v1",
-        api_key="sk-mock",
-        max_retries=0,
-        _strict_response_validation=True,
-    ) as made:
+def client(strict_openai: Any) -> Iterator[OpenAI]:
+    """A strict client of OpenAI at the mock, that tries once."""
+    with strict_openai("openai") as made:
         yield made
 
 

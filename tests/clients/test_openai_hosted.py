@@ -58,13 +58,9 @@ SCREEN = "data:image/png;base64," + base64.b64encode(draw("K7Q2")).decode()
 
 
 @pytest.fixture
-def client(mock_provider: Any) -> Iterator[OpenAI]:
+def client(strict_openai: Any) -> Iterator[OpenAI]:
     """A strict client of OpenAI at the mock, that tries once."""
-    with mock_provider.openai_client(
-        base_url=mock_provider.url("openai") + "/v1",
-        max_retries=0,
-        _strict_response_validation=True,
-    ) as made:
+    with strict_openai("openai") as made:
         yield made
 
 

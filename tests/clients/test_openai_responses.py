@@ -37,24 +37,16 @@ class Person(BaseModel):
 
 
 @pytest.fixture
-def client(mock_provider: Any) -> Iterator[OpenAI]:
+def client(strict_openai: Any) -> Iterator[OpenAI]:
     """A strict client of OpenAI at the mock, that tries once."""
-    with mock_provider.openai_client(
-        base_url=mock_provider.url("openai") + "/v1",
-        max_retries=0,
-        _strict_response_validation=True,
-    ) as made:
+    with strict_openai("openai") as made:
         yield made
 
 
 @pytest.fixture
-def mantle(mock_provider: Any) -> Iterator[OpenAI]:
+def mantle(strict_openai: Any) -> Iterator[OpenAI]:
     """The same of bedrock-mantle."""
-    with mock_provider.openai_client(
-        base_url=mock_provider.url("bedrock-mantle") + "/v1",
-        max_retries=0,
-        _strict_response_validation=True,
-    ) as made:
+    with strict_openai("bedrock-mantle") as made:
         yield made
 
 
