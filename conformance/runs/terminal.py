@@ -118,7 +118,7 @@ def matrix(document: Mapping[str, Any], width: int, color: bool) -> list[str]:
     lines += _terms(document, width)
     silent = len(document["not_checked"])
     if silent:
-        lines.append(f"{_count(silent, 'statement')} not checked (reasons in the report)")
+        lines += [f"{_count(silent, 'statement')} not checked (reasons in the report)", ""]
     lines.append(verdict(document, color))
     return lines
 
