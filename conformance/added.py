@@ -24,8 +24,9 @@ def read_headers(lines: Sequence[str], environment: Mapping[str, str]) -> tuple[
     for line in lines:
         parts = _LINE.fullmatch(line)
         if parts is None:
-            name = line.partition(":")[0] if ":" in line else "no colon"
-            raise ValueError(f"--header: expected 'Name: value' in printable ASCII, got {name!r} and so on")
+            # What is not shown may be a key.
+            came = f"{line.partition(':')[0]!r}: and something else" if ":" in line else "no colon in it"
+            raise ValueError(f"--header: expected 'Name: value' in printable ASCII, got {came}")
         for variable in _VARIABLE.finditer(parts["value"]):
             name = variable["braced"] or variable["plain"]
             held = environment.get(name)

@@ -353,7 +353,7 @@ def test_a_key_is_named_by_its_variable_and_a_refused_one_is_told(
             ("--header", "X-Api-Key: $NOT_SET_HERE"),
             "X-Api-Key wants $NOT_SET_HERE, and that variable is not set",
         ),
-        (("--header", "no colon"), "expected 'Name: value'"),
+        (("--header", "no colon"), "expected 'Name: value' in printable ASCII, got no colon in it"),
     ],
 )
 def test_a_variable_that_is_not_set_is_a_usage_error_that_says_so(
