@@ -29,7 +29,7 @@ run: .venv/.installed
 	@.venv/bin/conformance run --report-dir build/report
 
 test: .venv/.installed $(NODE_INSTALLED) $(PYTEST_LOWEST)/.installed $(AWS_CLIENTS)/.installed $(LITELLM)/.installed chromium
-	@$(PY) -m pytest -n 2 --dist loadgroup
+	@$(PY) -m pytest -n 2
 
 lint: .venv/.installed
 	@$(PY) -m ruff check

@@ -1,7 +1,13 @@
-"""What all tests share: pytest inside pytest, hypothesis without a clock, a provider of our own making."""
+"""What all tests share: pytest inside pytest, hypothesis without a clock, a provider of our own making.
+
+And how several workers share the tests: whole files, so that what a module's fixtures start is started once. The mark
+`xdist_group` would say it file by file, but pytest-xdist 3.8 puts the group into an attribute that pytest 9.2 no longer
+reads.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,6 +23,45 @@ from conformance.documents.library import SPECS
 from conformance.loading import Specs, load
 
 pytest_plugins = ["pytester"]
+
+TOGETHER = {
+    "tests/clients/test_chromium.py": "browser",
+    "tests/clients/test_in_a_page.py": "browser",
+    "tests/clients/test_recorded_traffic.py": "browser",
+    "tests/test_project.py": "wheel",
+    "tests/test_wheel.py": "wheel",
+}
+"""Files that one worker has, one after the other: two browsers are too much for two cores, two builds write one folder."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deals out whole files, those that stand together to one worker."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return TOGETHER.get(file, file)
+
+    return Together(config, log)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_worker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """While a worker has tests that stand together, no other has."""
+    file = request.path.relative_to(request.config.rootpath).as_posix()
+    if file not in TOGETHER or "PYTEST_XDIST_WORKER" not in os.environ:
+        yield
+        return
+    mine = tmp_path_factory.getbasetemp().parent / f"{TOGETHER[file]}.worker"
+    try:
+        mine.touch(exist_ok=False)
+    except FileExistsError:
+        pytest.fail(f"expected one worker for all of {TOGETHER[file]!r}; another one has tests of it too")
+    yield
+    mine.unlink()
+
 
 # Two busy cores make any deadline a coin toss.
 settings.register_profile("project", deadline=None, print_blob=True)

@@ -27,9 +27,6 @@ PROMISED = {
     "stalls",
 }
 """What issue and design name; more may stand beside them."""
-BROKEN = [
-    pytest.param(name, marks=pytest.mark.xdist_group(f"broken-{name}")) for name in sorted(SPECS.broken)
-]
 
 
 def test_every_promised_broken_provider_is_there() -> None:
@@ -37,7 +34,7 @@ def test_every_promised_broken_provider_is_there() -> None:
     assert set(EXPECTED) == set(SPECS.broken)
 
 
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("name", sorted(SPECS.broken))
 def test_the_rules_that_fall_are_those_of_the_matrix(name: str) -> None:
     found = rows(run_broken(SPECS, [name]))
     assert found[name] == EXPECTED[name], "`python tests/broken.py` writes the matrix anew"

@@ -14,9 +14,6 @@ from conformance.mutants import Outcome, run_mutants
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Six seconds of asking; one worker does it, however many run the tests.
-pytestmark = pytest.mark.xdist_group("mutants")
-
 OFFERS = ROOT / "tests" / "offers"
 """Two models that nobody sells: one that offers everything, one that offers every API and only text."""
 

@@ -18,9 +18,6 @@ LOWEST = ROOT / "build" / "pytest-lowest"
 OF_MODELS = sum(rule.not_checked is None for rule in load().rules() if fnmatchcase(rule.contract, "*/models"))
 """How many rules `--api '*/models'` looks at; the mock keeps them all."""
 
-# One worker builds, however many run the tests.
-pytestmark = pytest.mark.xdist_group("wheel")
-
 INI = """
 [pytest]
 python_files = *_spec.py

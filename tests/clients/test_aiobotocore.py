@@ -22,7 +22,7 @@ PATIENCE = 60
 
 Probe = Callable[..., dict[str, Any]]
 
-pytestmark = [pytest.mark.xdist_group("aws-clients"), pytest.mark.mock_provider(auth="strict")]
+pytestmark = pytest.mark.mock_provider(auth="strict")
 
 
 @pytest.fixture(params=["http", "https"])

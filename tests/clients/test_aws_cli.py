@@ -23,8 +23,6 @@ PATIENCE = 60
 
 Aws = Callable[..., subprocess.CompletedProcess[str]]
 
-pytestmark = pytest.mark.xdist_group("aws-clients")
-
 
 @pytest.fixture
 def aws(mock_provider: MockProvider, request: pytest.FixtureRequest, tmp_path: Path) -> Aws:

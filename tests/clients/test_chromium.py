@@ -24,8 +24,6 @@ from conformance.template import fill
 from mockserver.embedded import Running, start
 from mockserver.provider import MockProvider
 
-pytestmark = pytest.mark.xdist_group("chromium")
-
 HERE = Path(__file__).parent
 SHOTS = HERE.parents[1] / "build" / "screenshots"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -10,7 +10,7 @@ import pytest
 
 Look = Callable[..., dict[str, Any]]
 
-pytestmark = [pytest.mark.xdist_group("chromium"), pytest.mark.mock_provider(auth="strict")]
+pytestmark = pytest.mark.mock_provider(auth="strict")
 
 AMBER = "amber kettle 42"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

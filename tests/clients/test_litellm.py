@@ -22,7 +22,7 @@ PATIENCE = 120
 Probe = Callable[..., Any]
 ROUTES = ("openai", "openai-compatible", "bedrock-runtime")
 
-pytestmark = [pytest.mark.xdist_group("litellm"), pytest.mark.mock_provider(auth="strict")]
+pytestmark = pytest.mark.mock_provider(auth="strict")
 
 
 def route(mock: MockProvider, name: str) -> dict[str, Any]:

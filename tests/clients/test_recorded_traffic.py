@@ -25,8 +25,6 @@ from conformance.loading import load
 from conformance.recorded import Judged, judge_files
 from mockserver.embedded import Running, start
 
-pytestmark = pytest.mark.xdist_group("chromium")
-
 SPECS = load()
 MODEL = "mistral.magistral-small-2509"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
