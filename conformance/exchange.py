@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Headers = tuple[tuple[str, str], ...]
-Ending = Literal["complete", "error", "cut", "none"]
+Ending = Literal["complete", "error", "cut"]
+
+CLIENT_ERROR, TOO_MANY_REQUESTS, SERVER_ERROR = 400, 429, 500
+"""HTTP's own statuses (RFC 9110, RFC 6585): the first of the refusals, that of a rate limit, the first of a server's own failures."""
 
 
 def header(headers: Headers, name: str) -> str | None:

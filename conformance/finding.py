@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from conformance.contract import Rule
 from conformance.inert import as_line, inert
 from conformance.shapes import Mismatch, brief
-from conformance.words import EXITS, MEANING, PRECEDENCE, Word
+from conformance.words import EXITS, INCONCLUSIVE, MEANING, PRECEDENCE, Word
 
 __all__ = ["EXITS", "MEANING", "PRECEDENCE", "Finding", "Word", "exit_code", "gathered"]
 
@@ -101,6 +101,6 @@ def exit_code(findings: Sequence[Finding], problems: Sequence[str] = ()) -> int:
     if not any(each.word in ("kept", "broken") for each in findings) and not any(
         each.word == "suite error" for each in findings
     ):
-        return 4
+        return INCONCLUSIVE
     codes = {each.exit for each in findings} | ({1} if problems else set())
     return next(code for code in PRECEDENCE if code in codes)

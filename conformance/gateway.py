@@ -14,6 +14,7 @@ from typing import Any
 
 from conformance.ask import Asker
 from conformance.contract import Contract
+from conformance.exchange import CLIENT_ERROR, SERVER_ERROR, TOO_MANY_REQUESTS
 from conformance.loading import Specs
 from conformance.probes.probing import CannotAsk, build
 from conformance.shapes import brief
@@ -24,6 +25,7 @@ PATIENCE = 30.0
 TOLD = 12
 """So many models are told by name."""
 REFUSED_KEY = (401, 403)
+"""The statuses by which HTTP says that a key is wanted, or another one."""
 HELLO = {"messages": [{"role": "user", "text": "Hello"}], "max_tokens": 16}
 
 
@@ -78,7 +80,7 @@ def _unlisted(specs: Specs, asker: Asker, target: Target, where: str, ids: Seque
     chats = _operation(specs, target, "dialect")
     assert chats is not None
     status, body = _asked(asker, chats, target, {"turn": HELLO})
-    if 400 <= status < 500 and status != 429:
+    if CLIENT_ERROR <= status < SERVER_ERROR and status != TOO_MANY_REQUESTS:
         close = difflib.get_close_matches(str(target.model), ids, 3, 0.3)
         raise UsageError(
             f"--model: {target.model!r} is refused ({status}: {brief(body)}); {_listed(where, ids)}"

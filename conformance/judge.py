@@ -9,15 +9,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from conformance.contract import Contract, Failure, Rule
-from conformance.exchange import Event, Request, Response
+from conformance.exchange import (
+    CLIENT_ERROR,
+    SERVER_ERROR,
+    TOO_MANY_REQUESTS,
+    Event,
+    Request,
+    Response,
+)
 from conformance.finding import Finding
 from conformance.order import order
 from conformance.rules import CHECKS, OF_REFUSALS, Seen, Step, Unseen, leaves
 from conformance.select import select
 from conformance.shapes import ABSENT, Mismatch, brief
-
-CLIENT_SIDE, RATE_LIMITED, SERVER_SIDE = 400, 429, 500
-"""HTTP's own words: the first status of refusals, too many requests, the first of the server's own failures."""
 
 _NEEDS_TRUTH: Mapping[str, tuple[str, str]] = {
     "header_matches": ("headers", "the headers"),
@@ -102,7 +106,7 @@ def outage(step: Step) -> str | None:
 
 
 def _is_outage(status: int) -> bool:
-    return status == RATE_LIMITED or status >= SERVER_SIDE
+    return status == TOO_MANY_REQUESTS or status >= SERVER_ERROR
 
 
 def _failed_within(response: Response) -> Event | None:
@@ -129,7 +133,7 @@ def _not_refused(step: Step) -> str | None:
     response = step.exchange.response
     assert response is not None
     if step.expect == "refused":
-        if 400 <= response.status < SERVER_SIDE or response.ending == "error":
+        if CLIENT_ERROR <= response.status < SERVER_ERROR or response.ending == "error":
             return None
         return f"step {step.name}: status: expected a refusal (4xx), got {response.status}"
     status = step.contract.failures[step.expect["error"]].status
@@ -140,7 +144,7 @@ def _not_refused(step: Step) -> str | None:
 
 def _is_good(step: Step) -> bool:
     response = step.exchange.response
-    return response is not None and response.status < CLIENT_SIDE and response.ending != "error"
+    return response is not None and response.status < CLIENT_ERROR and response.ending != "error"
 
 
 def _not_answered(step: Step) -> str | None:

@@ -19,11 +19,11 @@ from typing import Any
 
 from conformance.contract import Contract, Failure, Provider, Rule, day_of
 from conformance.dialects import dialect
-from conformance.exchange import Exchange, Request, Response
+from conformance.exchange import CLIENT_ERROR, SERVER_ERROR, Exchange, Request, Response
 from conformance.finding import EXITS, Finding, Word
 from conformance.framing import read
 from conformance.inert import as_line
-from conformance.judge import SERVER_SIDE, judge, shape_mismatches
+from conformance.judge import judge, shape_mismatches
 from conformance.loading import Specs
 from conformance.placing import Placed, Unplaced, place
 from conformance.recordings import REDACTED, NoRecording, Recording, Unreadable, files, recordings
@@ -34,11 +34,10 @@ from conformance.select import select
 from conformance.shapes import ABSENT, Mismatch
 from conformance.target import Target, UsageError
 from conformance.values import Turn
+from conformance.words import INCONCLUSIVE
 
 STEP = "recorded"
 """The name of the one step that a recording is."""
-CLIENT_ERROR = 400
-"""HTTP's own words: the first status of the refusals."""
 WITH_THE_BODY_GONE = ("status", "headers")
 """What can be judged of an answer whose body the recorder did not keep."""
 
@@ -203,7 +202,7 @@ def _unfit(rule: Rule, step: Step, target: Target, recording: Recording, when: d
     if rule.scope == "refusal":
         if not refused:
             return "it is about refusals, and this was answered"
-        if response.status >= SERVER_SIDE:
+        if response.status >= SERVER_ERROR:
             return f"it is about refusals, and this is a failure: status {response.status}"
     elif rule.scope != "answer" or {"step", "as_step"} & set(rule.arguments):
         return f"it needs what its probe {rule.probe} asks"
@@ -349,10 +348,9 @@ def _redacted(exchange: Exchange, provider: Provider, variable: str) -> Exchange
     """The exchange without the keys that its recorder left in it, wherever they stand."""
     request = exchange.request
     secrets: dict[str, str] = {}
-    said = provider.said["key"]
-    for at in (said.get("body"),):
-        found = select(_parsed(request.body), at) if at else []
-        secrets |= {str(value): variable for _, value in found if isinstance(value, str) and _real(value)}
+    at = provider.said["key"].get("body")
+    found = select(_parsed(request.body), at) if at else []
+    secrets |= {value: variable for _, value in found if isinstance(value, str) and _real(value)}
     response = exchange.response
     for headers in (request.headers, response.headers if response else ()):
         for name, value in headers:
@@ -457,11 +455,8 @@ def document(
     )
     if traffic.unreadable and said["exit_code"] == 0:
         # What could not be read was not looked at, and that is never green.
-        said |= {"exit_code": UNREAD, "verdict": EXITS[UNREAD]}
+        said |= {"exit_code": INCONCLUSIVE, "verdict": EXITS[INCONCLUSIVE]}
     return said
-
-
-UNREAD = 4
 
 
 def _row(each: Judged | Unplaced) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from typing import Any
 
 from conformance.exchange import Headers, header
 
+PATIENT = 2
+"""How often a real provider is asked again that refuses for its rate, where nobody says; a mock means what it refuses."""
 LONGEST = 30.0
 """Seconds that all pauses of one request may come to. A provider that wants more is not asked again."""
 FIRST_PAUSE = 0.5

@@ -18,7 +18,7 @@ from typing import Any
 from conformance.card import Card
 from conformance.contract import Contract, Failure, Rule
 from conformance.dialects import dialect
-from conformance.exchange import Exchange
+from conformance.exchange import CLIENT_ERROR, SERVER_ERROR, Exchange
 from conformance.select import document, select
 from conformance.shapes import ABSENT, Mismatch, Shape
 from conformance.values import Reasoning, Reply, Turn
@@ -532,7 +532,7 @@ def refused(seen: Seen, step: str | None = None) -> Iterator[Mismatch]:
     asked = seen.step(step)
     response = asked.exchange.response
     status = asked.document["status"]
-    if 400 <= status < 500 or (response is not None and response.ending == "error"):
+    if CLIENT_ERROR <= status < SERVER_ERROR or (response is not None and response.ending == "error"):
         return
     yield Mismatch("/status", "a refusal (4xx)", status)
 

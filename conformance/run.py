@@ -10,7 +10,7 @@ from typing import Any
 from conformance.ask import TIMEOUT_READ, Asker
 from conformance.contract import Contract, Rule
 from conformance.equivalence import expand, goes_on
-from conformance.exchange import Exchange, Headers, Request
+from conformance.exchange import CLIENT_ERROR, Exchange, Headers, Request
 from conformance.finding import Finding
 from conformance.framing import read
 from conformance.judge import judge, outage
@@ -230,7 +230,7 @@ class Run:
 
     def _price(self, target: Target, how: Mapping[str, Any], step: Step) -> dict[str, Any]:
         response = step.exchange.response
-        if step.contract.dialect is None or (response is not None and response.status >= 400):
+        if step.contract.dialect is None or (response is not None and response.status >= CLIENT_ERROR):
             return paid(target, None)
         usage = next((each.usage for each in step.replies if each.usage is not None), None)
         if usage is None and self._ledger.limit is not None:

@@ -26,15 +26,13 @@ from conformance.finding import MEANING, Finding, exit_code
 from conformance.formats import report_folder, write
 from conformance.loading import Specs, load
 from conformance.probes.examples import Examples, drawn_section
+from conformance.retry import PATIENT
 from conformance.run import Run
 from conformance.shapes import ABSENT, Mismatch
 from conformance.suite import SHARED, ShouldWarning
 from conformance.target import EMBEDDED, Target, UsageError, targets
 from conformance.terms import read_terms
 from conformance.words import USAGE
-
-PATIENT = 2
-"""How often a real provider is asked again that refuses for its rate."""
 
 SPECS = pytest.StashKey[Specs]()
 """The specs of this run, where somebody has loaded them already."""

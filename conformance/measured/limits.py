@@ -13,9 +13,11 @@ from conformance.measured.quotas import flood, guard_flood, line
 from conformance.measured.search import Search, first_of_each_card, likely, look, most, places, searches
 from conformance.probes.amount import dollars
 from conformance.reached import reached
+from conformance.retry import PATIENT
 from conformance.run import Run
 from conformance.runs.receipt import OverBudget, receipt, table
 from conformance.target import Target, UsageError
+from conformance.words import INCONCLUSIVE
 
 __all__ = ["command", "guard_run", "look_everywhere"]
 
@@ -45,7 +47,7 @@ def command(specs: Specs, arguments: Namespace) -> int:
             )
         planned = [search for each in where for search in searches(*each)]
         _guard(planned, is_mock, arguments.budget)
-        retries = arguments.retries if arguments.retries is not None else 0 if is_mock else 2
+        retries = arguments.retries if arguments.retries is not None else 0 if is_mock else PATIENT
         run = Run(specs, targets, Path(folder), budget=arguments.budget, retries=retries)
         paid: list[Mapping[str, Any]] = []
         try:
@@ -65,7 +67,7 @@ def command(specs: Specs, arguments: Namespace) -> int:
     verdicts = {each.verdict for each in planned}
     if verdicts & {"differs", "truncated"}:
         return 1
-    return 4 if verdicts & {"over budget", "inconclusive", "not looked at"} else 0
+    return INCONCLUSIVE if verdicts & {"over budget", "inconclusive", "not looked at"} else 0
 
 
 def look_everywhere(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.contract import Contract
-from conformance.judge import RATE_LIMITED
+from conformance.exchange import TOO_MANY_REQUESTS
 from conformance.loading import Specs
 from conformance.measured.observed import short
 from conformance.measured.prices import price_of
@@ -98,7 +98,7 @@ def row(found: Flood) -> dict[str, Any]:
     if found.refused is not None:
         note = f"{after}, then {found.refused}"
         verdict = "inconclusive"
-        if found.status == RATE_LIMITED:
+        if found.status == TOO_MANY_REQUESTS:
             fits = limit is not None and said is not None and _fits(found, limit, said["window_seconds"])
             observed = limit if fits else found.answered
             verdict = "as declared" if fits else "differs"
