@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,16 @@ from typing import Any
 from conformance.contract import Provider
 from conformance.template import fill
 
-__all__ = ["Card", "cards_of", "lent"]
+__all__ = ["LISTS", "Card", "cards_of", "flat", "lent"]
+
+LISTS: Mapping[str, str] = {
+    "input": "input_modalities",
+    "output": "output_modalities",
+    "tier": "tiers",
+    "region": "regions",
+    "endpoint": "endpoints",
+}
+"""The claim that is a list of what stands after the colon of a capability: `input:image`."""
 
 _SELLING = (
     "apis",
@@ -87,21 +96,23 @@ class Card:
     def offers(self, capability: str, reality: str = "documented") -> bool | None:
         """Whether the card offers `input:image`, `api:converse`, `tier:flex`, `tools`, ...; None if it does not say."""
         kind, _, name = capability.partition(":")
-        lists = {
-            "input": "input_modalities",
-            "output": "output_modalities",
-            "tier": "tiers",
-            "region": "regions",
-            "endpoint": "endpoints",
-        }
-        if kind in lists:
-            value = self.value(lists[kind], reality)
+        if kind in LISTS:
+            value = self.value(LISTS[kind], reality)
             return None if value is None else name in value
         if kind == "api":
             value = self.value(f"apis.{name}", reality)
             return None if value is None else bool(value)
         value = self.value(kind, reality)
         return None if value is None else bool(value)
+
+
+def flat(claims: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every claim with its name; those of a group have names with a dot: `prices.input`."""
+    for name, said in claims.items():
+        if "read_as" in said:
+            yield f"{prefix}{name}", said
+        else:
+            yield from flat(said, f"{prefix}{name}.")
 
 
 def cards_of(path: Path, said: Mapping[str, Any]) -> list[Card]:

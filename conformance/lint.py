@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from conformance.card import cards_of
+from conformance.card import LISTS, cards_of
 from conformance.contract import IMPLIED, Contract, Provider, Rule
 from conformance.documents.document import SpecError, line_of, read
 from conformance.documents.inheritance import SHAPED, bases_of
@@ -101,7 +101,7 @@ STEPS = ("step", "to_step", "as_step", "shown", "control")
 EVENTS = ("event", "start", "delta", "stop")
 """Arguments of checks by what they name."""
 
-LISTS = ("input", "output", "tier", "region", "endpoint", "api")
+KINDS = (*LISTS, "api")
 """What stands before the colon in `needs: {offers: input:image}`."""
 
 
@@ -500,8 +500,8 @@ def _need_problems(key: str, value: str, claims: set[str]) -> Iterator[str]:
     name = value.partition(".")[0]
     if key in ("offers", "lacks") and ":" in value:
         kind = value.partition(":")[0]
-        if kind not in LISTS:
-            yield f"needs {key}: expected one of {', '.join(LISTS)} before the colon, got {value!r}"
+        if kind not in KINDS:
+            yield f"needs {key}: expected one of {', '.join(KINDS)} before the colon, got {value!r}"
     elif key in ("offers", "lacks", "claim") and name not in claims:
         yield f"needs {key}: cards make no claim {name!r}; there are {', '.join(sorted(claims))}"
 

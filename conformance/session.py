@@ -279,7 +279,7 @@ class Session:
         )
         if self.report_folder is not None:
             day = self.started.date().isoformat()
-            cards = observed_cards(rows, self.specs, self.targets, day)
+            cards = observed_cards(rows, self.targets, day)
             self._keep(document, self.report_folder, cards)
         return document
 

@@ -114,4 +114,4 @@ def test_a_card_that_is_none_is_told(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_without_a_card_there_is_nothing_to_compare_with() -> None:
     assert declared([], [], {}) == []
     assert table([], 80) == []
-    assert observed_cards([], load(), [], "2026-11-22") == {}
+    assert observed_cards([], [], "2026-11-22") == {}

@@ -10,10 +10,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.card import Card
+from conformance.card import LISTS, Card, flat
 from conformance.contract import Contract
 from conformance.finding import Finding
-from conformance.loading import Specs
+
 from conformance.measured.search import Search
 from conformance.probes.amount import dollars
 from conformance.shapes import ABSENT
@@ -23,14 +23,6 @@ Found = tuple[Target, Contract, Finding]
 NOT_LOOKED_AT = "not looked at"
 AS_OBSERVED = "as observed"
 """The verdict on what nobody declared (`conformance.measured.witnessed`)."""
-LISTS = {
-    "input": "input_modalities",
-    "output": "output_modalities",
-    "tier": "tiers",
-    "region": "regions",
-    "endpoint": "endpoints",
-}
-"""The claim that is a list of what stands after the colon of a capability."""
 REFUSALS = ("refused", "refused_with")
 
 
@@ -74,15 +66,6 @@ def declared(
                     _row(card, name, claim, seen[key].get(name), searched.get((*key, name)), exchanges)
                 )
     return rows
-
-
-def flat(claims: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every claim with its name; those of a group have names with a dot."""
-    for name, said in claims.items():
-        if "read_as" in said:
-            yield f"{prefix}{name}", said
-        else:
-            yield from flat(said, f"{prefix}{name}.")
 
 
 def _collect(card: Card, findings: Iterable[Found]) -> dict[str, _Seen]:
@@ -149,7 +132,7 @@ def _row(
         requests, cost = len(search.asked), search.cost or 0.0
     elif about is not None:
         value, text, verdict = _judged(claim, about)
-        steps = [_paid(exchanges, address) for address in dict.fromkeys(about.evidence)]
+        steps = [paid_for(exchanges, address) for address in dict.fromkeys(about.evidence)]
         requests, cost = len(steps), sum(each.get("cost") or 0.0 for each in steps)
     row = {
         "model": card.model,
@@ -172,7 +155,8 @@ def _row(
     return row
 
 
-def _paid(exchanges: Mapping[str, Sequence[Mapping[str, Any]]], address: str) -> Mapping[str, Any]:
+def paid_for(exchanges: Mapping[str, Sequence[Mapping[str, Any]]], address: str) -> Mapping[str, Any]:
+    """What the stored step at `address` (where it is kept, `#` and its name) cost, in whichever probe it was paid."""
     where, _, step = address.rpartition("#")
     kept = next((each for each in exchanges.get(where, ()) if each["step"] == step), {})
     found: Mapping[str, Any] = kept.get("paid") or kept.get("paid_before") or {}
@@ -262,7 +246,7 @@ def table(rows: Sequence[Mapping[str, Any]], width: int) -> list[str]:
     told: list[tuple[str, ...]] = [("declared, observed", "by", "declared", "observed", "verdict", "USD")]
     last, quiet = "", 0
     for row in rows:
-        if not _worth(row, rows):
+        if not _worth(row):
             quiet += row["verdict"] != NOT_LOOKED_AT
             continue
         stated = row["stated"]
@@ -291,7 +275,7 @@ def table(rows: Sequence[Mapping[str, Any]], width: int) -> list[str]:
     return lines
 
 
-def _worth(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> bool:
+def _worth(row: Mapping[str, Any]) -> bool:
     if row["claim"] in TOLD or "seen before" in row.get("note", ""):
         return True
     if row["verdict"] == NOT_LOOKED_AT:
@@ -321,9 +305,7 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(width - 3, 0)] + "..."
 
 
-def observed_cards(
-    rows: Sequence[Mapping[str, Any]], specs: Specs, targets: Sequence[Target], when: str
-) -> dict[str, str]:
+def observed_cards(rows: Sequence[Mapping[str, Any]], targets: Sequence[Target], when: str) -> dict[str, str]:
     """The cards as this run saw them, as YAML by file name, in the format of specs/cards. `when` is the run's day."""
     found: dict[str, dict[str, Any]] = {}
     for target in targets:

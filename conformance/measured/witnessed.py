@@ -6,14 +6,16 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from conformance.card import LISTS
 from conformance.finding import Finding
 from conformance.framing import read
-from conformance.measured.observed import AS_OBSERVED, Found, short
+from conformance.measured.observed import AS_OBSERVED, Found, paid_for, short
 from conformance.measured.undeclared import NOT_OFFERED, witness
 from conformance.runs.store import head_of
 from conformance.select import document, select
 
-_LISTS = {"input": "input_modalities", "output": "output_modalities", "api": "apis"}
+_GROUPS = {**LISTS, "api": "apis"}
+"""What a row is called after whose capability is one of several: `input_modalities.image`."""
 
 
 def observed(
@@ -31,7 +33,7 @@ def observed(
             *_capabilities(found),
             *_members(found, exchanges),
         ):
-            costs = [_paid(exchanges, address) for address in dict.fromkeys(evidence)]
+            costs = [paid_for(exchanges, address) for address in dict.fromkeys(evidence)]
             row = {
                 "model": target.model or "",
                 "seller": target.name,
@@ -80,7 +82,7 @@ def _capabilities(found: Sequence[Found]) -> Iterator[_Row]:
         ]
         evidence = tuple(address for _, finding in works + fails for address in finding.evidence)
         kind, colon, name = capability.partition(":")
-        claim = f"{_LISTS.get(kind, kind)}.{name}" if colon else capability
+        claim = f"{_GROUPS.get(kind, kind)}.{name}" if colon else capability
         yield claim, bool(works), "; ".join(notes), evidence
 
 
@@ -101,13 +103,6 @@ def _members(found: Sequence[Found], exchanges: Mapping[str, Sequence[Mapping[st
         seen = document(read(contract, status, headers, chunks, step["response"]["ending"]))
         there = [place.rpartition("/")[2] for place in places if select(seen, place)]
         yield f"optional members.{contract.id.partition('/')[2]}", list(dict.fromkeys(there)), "", (address,)
-
-
-def _paid(exchanges: Mapping[str, Sequence[Mapping[str, Any]]], address: str) -> Mapping[str, Any]:
-    where, _, step = address.rpartition("#")
-    kept = next((each for each in exchanges.get(where, ()) if each["step"] == step), {})
-    found: Mapping[str, Any] = kept.get("paid") or kept.get("paid_before") or {}
-    return found
 
 
 def table(rows: Sequence[Mapping[str, Any]], width: int) -> list[str]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from conformance import __version__
-from conformance.card import Card
+from conformance.card import LISTS, Card, flat
 from conformance.contract import Contract, Rule
 from conformance.finding import EXITS, MEANING, Finding, exit_code
 from conformance.loading import Specs
@@ -27,15 +27,8 @@ FORMAT = "conformance-report/1"
 AREAS = ("wire", "stream", "errors", "auth", "limits", "quotas", "modalities", "behaviour")
 """The columns of the matrix."""
 _Found = tuple[Target, Contract, Finding]
-_CLAIM_OF = {
-    "input": "input_modalities",
-    "output": "output_modalities",
-    "tier": "tiers",
-    "region": "regions",
-    "endpoint": "endpoints",
-    "api": "apis.",
-}
-"""The claim that a capability such as `input:image` stands in."""
+_CLAIM_OF = {**LISTS, "api": "apis."}
+"""The claim that a capability such as `input:image` stands in; of an API it is a claim of its own."""
 _OWN = ("endpoints",)
 """Claims that two sellers cannot share, so that a difference says nothing."""
 
@@ -168,21 +161,13 @@ def _not_checked(findings: Iterable[_Found]) -> Iterator[dict[str, Any]]:
                 }
 
 
-def _flat(claims: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name, said in claims.items():
-        if "read_as" in said:
-            yield f"{prefix}{name}", said
-        else:
-            yield from _flat(said, f"{prefix}{name}.")
-
-
 def _claims(card: Card, findings: Sequence[_Found]) -> Iterator[dict[str, Any]]:
     about: dict[str, list[Finding]] = {}
     for target, contract, finding in findings:
         if target.card is not None and (target.card.model, target.card.seller) == (card.model, card.seller):
             for name in _speaks_to(contract, finding.rule):
                 about.setdefault(name, []).append(finding)
-    for name, said in _flat(card.claims):
+    for name, said in flat(card.claims):
         seen = about.get(name, [])
         word = next((word for word in ("broken", "kept") if any(each.word == word for each in seen)), None)
         yield {
@@ -215,7 +200,7 @@ def _speaks_to(contract: Contract, rule: Rule) -> Iterator[str]:
 def _between_sellers(specs: Specs, models: set[str]) -> Iterator[dict[str, Any]]:
     for model in sorted(models):
         cards = [card for card in specs.cards if card.model == model]
-        for name in dict.fromkeys(name for card in cards for name, _ in _flat(card.claims)):
+        for name in dict.fromkeys(name for card in cards for name, _ in flat(card.claims)):
             claims = {card.seller: claim for card in cards if (claim := card.claim(name)) is not None}
             if name not in _OWN and len({json.dumps(each["read_as"]) for each in claims.values()}) > 1:
                 yield {
