@@ -70,7 +70,7 @@ def document(specs: Specs, provider: str | None = None) -> dict[str, Any]:
         for path, item in _paths(specs, each, components, alone=provider is not None).items():
             paths[path] = item
     alone = here[0] if provider is not None else None
-    made: dict[str, Any] = {
+    return {
         "openapi": OPENAPI,
         "info": {
             "title": alone.title if alone else "Every provider of specs/, as the mock serves them",
@@ -83,7 +83,6 @@ def document(specs: Specs, provider: str | None = None) -> dict[str, Any]:
         "paths": paths,
         "components": components.said(),
     }
-    return made
 
 
 def written(made: Mapping[str, Any], name: str = "") -> str:
@@ -496,7 +495,7 @@ def _security(contracts: Sequence[Contract], components: _Components) -> list[di
             for place in said.get("places", [""]):
                 made = _scheme(scheme, place)
                 if made is not None:
-                    found.append({components.scheme(contract, made): []})
+                    found.append({components.scheme(made): []})
     return [each for index, each in enumerate(found) if each not in found[:index]]
 
 
@@ -623,7 +622,7 @@ class _Components:
             free = f"{name}-{number}"
         return {"$ref": f"#/components/responses/{free}"}
 
-    def scheme(self, contract: Contract, said: dict[str, Any]) -> str:
+    def scheme(self, said: dict[str, Any]) -> str:
         """The name of this security scheme, kept once."""
         name = {"http": "bearer"}.get(said["type"], "") or (
             "sigv4" if "x-amazon-apigateway-authtype" in said else f"{said['in']}-{said['name']}"

@@ -221,7 +221,7 @@ def _selling(specs: Specs, model: str | None) -> list[Provider]:
 def _at_mock(
     specs: Specs, provider: Provider, mock: Mapping[str, Any], model: str | None, region: str | None
 ) -> Target:
-    card = _card(specs, provider, model) if model is None or _sells(specs, provider, model) else None
+    card = _card(specs, provider, model)
     return Target(
         provider,
         str(mock["http"]).rstrip("/") + provider.prefix,
@@ -235,10 +235,6 @@ def _at_mock(
         mock.get("reality", "documented"),
         account=account(provider, None),
     )
-
-
-def _sells(specs: Specs, provider: Provider, model: str) -> bool:
-    return specs.card(provider, model) is not None
 
 
 def _card(specs: Specs, provider: Provider, model: str | None) -> Card | None:

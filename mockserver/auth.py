@@ -23,7 +23,8 @@ A provider's `auth` section names the schemes it takes, tried in the file's orde
       refused_kinds: {scoped: scoped-token}     # kind of token: condition
       plans: {api-free: free}                   # kind of token: plan of its account, for `quotas`; may be missing
 
-A refusal is the name of a condition; status and text stand under `errors` in the same file.
+A refusal is the name of a condition (`conformance.lint.AUTH_CONDITIONS` has them all); status and text stand under
+`errors` in the same file.
 """
 
 from __future__ import annotations
@@ -42,29 +43,9 @@ from urllib.parse import parse_qsl
 from conformance.exchange import Request
 from mockserver.credentials import Credentials
 
-__all__ = ["CONDITIONS", "Credentials", "Mode", "Principal", "Refused", "authenticate"]
+__all__ = ["Credentials", "Mode", "Principal", "Refused", "authenticate"]
 
 Mode = Literal["lenient", "strict", "off"]
-
-CONDITIONS: Mapping[str, frozenset[str]] = {
-    "bearer": frozenset(
-        {"missing-credentials", "bad-key-format", "unknown-key", "wrong-region", "expired-key"},
-    ),
-    "sigv4": frozenset(
-        {
-            "missing-credentials",
-            "incomplete-signature",
-            "signature-expired",
-            "signature-not-yet-current",
-            "wrong-service",
-            "wrong-scope-region",
-            "unknown-access-key",
-            "signature-mismatch",
-        }
-    ),
-    "puter": frozenset({"missing-credentials", "token-legacy-format", "token-wrong-signature"}),
-}
-"""What each scheme may be refused with: `errors` needs all of these, and those that `refused_kinds` names."""
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SCOPE_END = "aws4_request"

@@ -23,13 +23,7 @@ from conformance.template import fill
 from conformance.values import Media, ToolCall, ToolResult, Turn, Usage
 from mockserver import naming, rates
 from mockserver.auth import Principal, Refused, authenticate
-from mockserver.effects import (
-    Enter,
-    Fetch,
-    Left,
-    Spend,
-    Tally,
-)
+from mockserver.effects import Enter, Fetch, Left, Spend, Tally
 from mockserver.metering import amounts, told
 from mockserver.mock import Ids, Mock
 from mockserver.quota import MICROCENTS, Counted, counted, price

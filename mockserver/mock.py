@@ -11,9 +11,7 @@ from conformance.exchange import Request
 from conformance.loading import Specs
 from mockserver.auth import Mode
 from mockserver.credentials import Credentials
-from mockserver.effects import (
-    State,
-)
+from mockserver.effects import State
 from mockserver.journal import summary
 from mockserver.memory import Memory
 from mockserver.quota import refuse_unknown

@@ -20,7 +20,7 @@ from conformance.loading import load
 from conformance.mutants import run_mutants
 from conformance.resolved import shown
 from conformance.rules import CHECKS, OF_REFUSALS
-from mockserver import answer, auth, checks, telling
+from mockserver import answer, checks, telling
 
 if TYPE_CHECKING:
     from tests.conftest import Example
@@ -274,9 +274,6 @@ def test_the_table_of_conditions_is_that_of_lint() -> None:
 
 def test_the_conditions_are_those_that_the_mock_can_refuse_with() -> None:
     assert set(CONDITIONS) == set(checks.CHECKS)
-    assert {scheme: set(each) for scheme, each in AUTH_CONDITIONS.items()} == {
-        scheme: set(each) for scheme, each in auth.CONDITIONS.items()
-    }
     source = "".join(map(inspect.getsource, (answer, checks, telling)))
     everywhere = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "mockserver").rglob("*.py"))
     known = {condition for each in CONDITIONS.values() for condition in each} | set(UNCHECKED)

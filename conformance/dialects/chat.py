@@ -142,7 +142,7 @@ def read(body: JSON, profile: Profile) -> Turn:
     tools, choice = read_tools(_tool_list(body), body.get("tool_choice", body.get("function_call")))
     cap = whole(body.get("max_completion_tokens"))
     return Turn(
-        messages=read_messages(sequence(body.get("messages")), profile),
+        messages=read_messages(sequence(body.get("messages"))),
         model=word(body.get("model")),
         tools=tools,
         tool_choice=choice,
@@ -205,7 +205,7 @@ def _speech(body: JSON) -> JSON | None:
     return mapping(body.get("audio")) if "audio" in sequence(body.get("modalities")) else None
 
 
-def read_messages(messages: Iterable[Any], profile: Profile) -> tuple[Message, ...]:
+def read_messages(messages: Iterable[Any]) -> tuple[Message, ...]:
     """The messages of a request, one for one; what is no object is left out."""
     return tuple(_read_message(message) for message in messages if isinstance(message, Mapping))
 
@@ -507,7 +507,7 @@ def _finish(reply: Reply, asked: _Asked, words: Mapping[Finish, str], profile: P
     if reply.finish == "tool_calls":
         if asked.named and "finish_named" in profile:
             return str(profile["finish_named"])
-        if asked.functions and "finish_function" in profile:
+        if asked.functions:
             return str(profile["finish_function"])
     return None if reply.finish is None else words[reply.finish]
 

@@ -106,7 +106,7 @@ def write(turn: Turn, profile: Profile) -> dict[str, Any]:
 def _read_prompt(body: JSON, profile: Profile) -> tuple[Message, ...]:
     prompt = body.get("prompt")
     if prompt is None and profile["messages"]:
-        return read_messages(sequence(body.get("messages")), CHAT)
+        return read_messages(sequence(body.get("messages")))
     first = prompt if isinstance(prompt, str) else next(iter(sequence(prompt)), "")
     return (Message("user", (Text(first),) if isinstance(first, str) and first else ()),)
 

@@ -314,7 +314,7 @@ class _Prompts(_Asking):
         ):
             self._bisect()
         if search.verdict != "truncated":
-            self._decide(believed)
+            self._decide()
 
     def _calibrate(self) -> None:
         """How many tokens a word of filler is, and how many there are without any: two points."""
@@ -392,7 +392,7 @@ class _Prompts(_Asking):
                 return
             self._taken((low + high) // 2)
 
-    def _decide(self, believed: int) -> None:
+    def _decide(self) -> None:
         search = self.search
         low, high = search.low or 0, search.high or 0
         within = [each for each in self._apart() if low <= each < high]

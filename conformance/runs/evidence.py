@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,8 +154,6 @@ def _shown(document: Mapping[str, Any], specs: Specs, name: str, place: Path) ->
 
 
 def _exchange(name: str, url: str, step: Mapping[str, Any], target: Target, place: Path) -> Iterator[str]:
-    from dataclasses import replace
-
     request = request_from_dict(step["request"])
     asked = replace(target, endpoint=url.removesuffix(request.target))
     yield f"== {name}  {digest(step)}"

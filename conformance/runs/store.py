@@ -12,6 +12,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -108,8 +109,6 @@ class Redactor:
 
     def exchange(self, exchange: Exchange) -> Exchange:
         """The exchange without keys. Bodies whose keys were split over chunks are joined to one chunk."""
-        from dataclasses import replace
-
         request = exchange.request
         request = replace(
             request,
@@ -281,7 +280,7 @@ def _paid_before(stored: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def request_key(target: str, exchange: Exchange, repeat: int = 1) -> str:
+def request_key(target: str, exchange: Exchange, repeat: int) -> str:
     """The name of what a request came to: the same for the same request to the same target, however often.
 
     The request is without keys, since each worker may have its own. `repeat` tells repetitions on purpose apart.

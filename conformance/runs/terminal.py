@@ -123,7 +123,7 @@ def matrix(document: Mapping[str, Any], width: int, color: bool) -> list[str]:
     return lines
 
 
-def cells(findings: Sequence[Mapping[str, Any]], areas: Sequence[str] = AREAS) -> list[str]:
+def cells(findings: Sequence[Mapping[str, Any]], areas: Sequence[str]) -> list[str]:
     """A row of the matrix as the terminal shows it: `12`, `3 X1`, `-`, or nothing for what has no rule."""
     return [_Cell(each for each in findings if each["area"] == area).text for area in areas]
 
