@@ -233,7 +233,7 @@ def sum(seen: Seen, total: str, parts: list[str], step: str | None = None) -> It
 @check
 def at_most(seen: Seen, at: str, limit: float, step: str | None = None) -> Iterator[Mismatch]:
     for where, value in _some(seen, at, step):
-        if value > limit:
+        if not isinstance(value, int | float) or value > limit:
             yield Mismatch(where, f"at most {limit}", value)
 
 
