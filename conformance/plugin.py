@@ -1,6 +1,6 @@
 """The pytest plugin: options, and the hooks that hand over to `conformance.session` when asked.
 
-Every pytest run on the machine loads this module, so it imports nothing but pytest.
+Every pytest run on the machine loads this module, so beside pytest it imports only what the options are.
 """
 
 from __future__ import annotations

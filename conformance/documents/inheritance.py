@@ -103,7 +103,7 @@ def _make_absolute(said: dict[str, Any], base: str) -> None:
 def extend(parent: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """`own` over `parent`.
 
-    Errors, rules, probes and exchanges merge by id and member, null takes one away; `headers`, `send`,
+    Errors, rules, probes, exchanges and limits merge by id and member, null takes one away; `headers`, `send`,
     `events`, `forbidden`, `auth` and `also` are merge-patched; in a profile null is a value; what else there is (shapes, lists,
     words) is replaced whole.
     """

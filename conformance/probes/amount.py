@@ -1,4 +1,4 @@
-"""Dollars as text, both ways."""
+"""Amounts that options take, read from text: dollars, examples, retries; and dollars as text."""
 
 from __future__ import annotations
 
