@@ -95,6 +95,8 @@ def variables(info: Mapping[str, Any], *, sigv4: bool = False) -> dict[str, str 
         # The name before openai 1, which LlamaIndex reads alone.
         "OPENAI_API_BASE": f"{http}/v1",
         "OPENAI_API_KEY": info["bearer"],
+        # OpenAI's Agents SDK sends what was said to OpenAI's own host, whatever address it was told.
+        "OPENAI_AGENTS_DISABLE_TRACING": "1",
         "PUTER_API_ORIGIN": http,
         "PUTER_AUTH_TOKEN": info["puter_token"],
         # The first two replace a program's roots, the third adds to them.

@@ -195,6 +195,7 @@ class MockProvider:
                 "AWS_ACCESS_KEY_ID": self._running.info["aws_access_key_id"],
                 "AWS_SECRET_ACCESS_KEY": self._running.info["aws_secret_access_key"],
                 "OPENAI_API_KEY": self._running.info["bearer"],
+                "OPENAI_AGENTS_DISABLE_TRACING": "1",
             }
         return {name: value for name, value in variables(self.info).items() if value is not None}
 
