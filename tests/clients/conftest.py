@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 PROGRAMS = Path(__file__).parent / "node"
-PATIENCE = 60
+PATIENCE = 180
 """Seconds until a Node process counts as hanging."""
 
 

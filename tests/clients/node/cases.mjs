@@ -4,7 +4,7 @@
 //
 // Exit code: 0 when every case had an outcome, 1 after the time limit, 2 for a wrong call of the program.
 
-const TIME_LIMIT_MS = 50_000;
+const TIME_LIMIT_MS = 170_000;
 
 export const TOOL = {
     name: 'get_weather',

@@ -134,6 +134,17 @@ await run({
             tools: [{ type: 'tool_search' }, { ...RATE, defer_loading: true }],
         }),
 
+    'openai-node, program': async () => {
+        const parameters = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'], additionalProperties: false };
+        const weather = { type: 'function', name: 'get_weather', parameters, strict: true, allowed_callers: ['programmatic'] };
+        const tools = [{ type: 'programmatic_tool_calling' }, weather];
+        const first = await streamed({ input: 'What is the weather in Paris and in Rome?', tools });
+        const calls = first.response.output.filter(({ type }) => type === 'function_call');
+        const input = calls.map(({ call_id }) => ({ type: 'function_call_output', call_id, output: '21 degrees' }));
+        const last = await streamed({ input, tools, previous_response_id: first.response.id });
+        return [first.response.output, last.response.output];
+    },
+
     'openai-node, file search': () =>
         streamed({
             input: 'What do my files say of penguins?',

@@ -84,6 +84,21 @@ await run({
             for await (const _ of stream) if (++received === 3) break;
             return { received, after: (await openai.models.list()).data.length };`),
 
+    // What each spoken answer comes to: what it says, its seconds, the loudest of its samples.
+    spoken: () =>
+        inside(`
+            const heard = {};
+            for (const format of ['wav', 'mp3', 'flac', 'opus', 'aac']) {
+                const spoken = { modalities: ['text', 'audio'], audio: { voice: 'alloy', format } };
+                const answer = await openai.chat.completions.create({ ...spoken, model: 'gpt-audio', messages });
+                const { data, transcript } = answer.choices[0].message.audio;
+                const file = Uint8Array.from(atob(data), (each) => each.charCodeAt(0));
+                const sound = await new OfflineAudioContext(1, 1, 24000).decodeAudioData(file.buffer);
+                const loudest = sound.getChannelData(0).reduce((most, each) => Math.max(most, Math.abs(each)), 0);
+                heard[format] = { transcript, seconds: sound.duration, channels: sound.numberOfChannels, loudest };
+            }
+            return heard;`),
+
     refused: () => inside(`return settle(openai.chat.completions.create({ model, messages }));`),
 
     // The headers are those that @aws-sdk/client-bedrock-runtime 3.1164.0 sends from a browser.

@@ -12,7 +12,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
-const TIME_LIMIT_MS = 20_000;
+const TIME_LIMIT_MS = 60_000;
 const MODEL = 'mistralai/magistral-small-2509';
 const PROMPT = 'Explain quantum computing in simple terms';
 const { PROBE_EYES: EYES, PROBE_PICTURE } = process.env;

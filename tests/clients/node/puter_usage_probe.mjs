@@ -6,7 +6,7 @@
 
 import { createRequire } from 'node:module';
 
-const TIME_LIMIT_MS = 20_000;
+const TIME_LIMIT_MS = 60_000;
 setTimeout(() => process.exit(1), TIME_LIMIT_MS);
 for (const level of ['log', 'info', 'debug', 'table', 'group']) console[level] = console.error;
 globalThis.PUTER_API_ORIGIN = process.env.PUTER_API_ORIGIN;
