@@ -1,7 +1,7 @@
 """What the simulated model hears in a recording: how long it is, digits dialled in it, or one steady tone.
 
-Only WAV of whole samples (8, 16, 24 or 32 bits) is decoded, in Python, by Goertzel's algorithm; of other
-formats only the name is known.
+WAV of whole samples (8, 16, 24 or 32 bits) is decoded here; other formats are by PyAV, and where that is not installed
+only their name is known. What is heard in the samples is found by Goertzel's algorithm.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ PURE = 0.7
 
 MAGIC = (
     (b"ID3", "mp3"),
-    (b"\xff\xfb", "mp3"),
-    (b"\xff\xf3", "mp3"),
-    (b"\xff\xf1", "aac"),
+    # A frame of MPEG 1, 2 or 2.5, with a checksum or without.
+    *((bytes((0xFF, each)), "mp3") for each in (0xFA, 0xFB, 0xF2, 0xF3, 0xE2, 0xE3)),
+    *((bytes((0xFF, each)), "aac") for each in (0xF0, 0xF1, 0xF8, 0xF9)),
     (b"fLaC", "flac"),
     (b"OggS", "ogg"),
     (b"\x1aE\xdf\xa3", "webm"),
@@ -45,7 +45,7 @@ DIGITS = {pair: digit for digit, pair in TONES.items()}
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A recording: `format` by its bytes; `seconds` None if it was not decoded; `digits` dialled, empty if none."""
+    """A recording: `format` by its bytes; `seconds` None if nothing decodes it here; `digits` dialled, empty if none."""
 
     format: str
     seconds: float | None = None
@@ -57,31 +57,55 @@ class Sound:
 @lru_cache(16)
 def hear(data: bytes) -> Sound:
     """The recording and what is heard in it. Raises UnreadableMedia for what is none, or is cut off."""
-    if not (data.startswith(b"RIFF") and data[8:12] == b"WAVE"):
-        for magic, name in MAGIC:
-            if data.startswith(magic):
-                return Sound(name)
-        if data[4:8] == b"ftyp":
-            return Sound("mp4")
-        raise UnreadableMedia(
-            f"audio: expected wav, mp3, aac, flac, ogg, webm or mp4, got {data[:8].hex(' ')!r}"
-        )
+    form = _format(data)
+    decoded = (_wav(data) if form == "wav" else None) or _other(data, form)
+    if decoded is None:
+        return Sound(form)
+    samples, rate, seconds = decoded
+    windows = [_window(piece, rate) for piece in _pieces(samples, max(1, int(rate * WINDOW)))]
+    loudest = max((power for power, _ in windows), default=0.0)
+    marks = [mark if power > loudest * QUIET else "" for power, mark in windows]
+    digits = "".join(mark for mark, run in groupby(marks) if mark and len(list(run)) > 1)
+    return Sound(form, seconds, digits, None if digits else _tone(samples, rate))
+
+
+def _format(data: bytes) -> str:
+    if data.startswith(b"RIFF") and data[8:12] == b"WAVE":
+        return "wav"
+    for magic, name in MAGIC:
+        if data.startswith(magic):
+            return name
+    if data[4:8] == b"ftyp":
+        return "mp4"
+    raise UnreadableMedia(f"audio: expected wav, mp3, aac, flac, ogg, webm or mp4, got {data[:8].hex(' ')!r}")
+
+
+def _wav(data: bytes) -> tuple[Sequence[float], int, float] | None:
+    """(samples, how many a second, seconds of the whole); None if the samples are of another kind than whole."""
     try:
         with wave.open(io.BytesIO(data)) as file:
             rate, declared = file.getframerate(), file.getnframes()
             width, channels = file.getsampwidth(), file.getnchannels()
             frames = file.readframes(min(declared, LONGEST * rate))
     except (wave.Error, EOFError) as error:
+        if str(error).startswith("unknown "):
+            # A format, extended or not: fractions, or compressed by a law.
+            return None
         raise UnreadableMedia(f"wav: expected whole samples in a RIFF file, got {error}") from error
     whole = min(declared, LONGEST * rate) * width * channels
     if not rate or len(frames) < whole or not frames:
         raise UnreadableMedia(f"wav: expected {whole} bytes of samples, got {len(frames)}")
-    samples = _samples(frames, width, channels)
-    windows = [_window(piece, rate) for piece in _pieces(samples, max(1, int(rate * WINDOW)))]
-    loudest = max((power for power, _ in windows), default=0.0)
-    marks = [mark if power > loudest * QUIET else "" for power, mark in windows]
-    digits = "".join(mark for mark, run in groupby(marks) if mark and len(list(run)) > 1)
-    return Sound("wav", declared / rate, digits, None if digits else _tone(samples, rate))
+    return _samples(frames, width, channels), rate, declared / rate
+
+
+def _other(data: bytes, form: str) -> tuple[Sequence[float], int, float] | None:
+    """As _wav; None if nothing is installed that decodes it."""
+    try:
+        from .compressed import RATE, decode
+    except ImportError:
+        return None
+    samples, seconds = decode(data, form, LONGEST)
+    return samples, RATE, seconds
 
 
 def _samples(frames: bytes, width: int, channels: int) -> list[float]:

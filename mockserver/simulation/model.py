@@ -479,7 +479,10 @@ def _heard(sound: Sound) -> str:
     if sound.tone is not None:
         return f"The recording is a steady tone of {sound.tone} Hz."
     if sound.seconds is None:
-        return f"I was given a recording as {sound.format}, which I cannot listen to."
+        return (
+            f"I was given a recording as {sound.format}. "
+            "To let me listen to it: pip install 'provider-conformance[sound]'"
+        )
     return f"I hear a recording of {sound.seconds:.1f} seconds, and nothing in it that I know."
 
 

@@ -20,7 +20,8 @@ TONE, PAUSE = 0.06, 0.02
 """Seconds of each token's tone, and of the silence after it."""
 TOKENS_PER_SECOND = 20
 """How many tokens a second of speech counts: an estimate."""
-FORMATS = ("wav", "pcm16")
+FORMATS = ("wav", "pcm16", "mp3", "flac", "opus", "aac")
+"""A WAV file, its bare samples (little-endian), and what PyAV makes of that file."""
 
 
 class CannotSpeak(ValueError):
@@ -28,9 +29,9 @@ class CannotSpeak(ValueError):
 
 
 def speak(text: str, form: str) -> bytes:
-    """The sound of `text` as a WAV file or as bare samples (pcm16, little-endian). Raises CannotSpeak."""
+    """The sound of `text` in one of FORMATS. Raises CannotSpeak, which says what to install if that is why."""
     if form not in FORMATS:
-        raise CannotSpeak(f"audio: expected {' or '.join(FORMATS)}, got {form!r}; others are not made here")
+        raise CannotSpeak(f"audio: expected {', '.join(FORMATS)}, got {form!r}")
     samples = b"".join(
         _tone(zlib.crc32(token.encode("utf-8", "surrogatepass")) % 16) for token in split(text)
     )
@@ -42,7 +43,18 @@ def speak(text: str, form: str) -> bytes:
         written.setsampwidth(2)
         written.setframerate(RATE)
         written.writeframes(samples)
-    return file.getvalue()
+    return file.getvalue() if form == "wav" else _compressed(file.getvalue(), form)
+
+
+def _compressed(wav: bytes, form: str) -> bytes:
+    try:
+        from .compressed import compress
+    except ImportError as error:
+        raise CannotSpeak(
+            f"audio: {form!r} is made by PyAV ({error}), which comes with: "
+            "pip install 'provider-conformance[sound]'; wav and pcm16 need nothing"
+        ) from error
+    return compress(wav, form)
 
 
 def spoken_tokens(text: str) -> int:

@@ -8,6 +8,7 @@ own tokenizer says.
 from __future__ import annotations
 
 import json
+import math
 import re
 from functools import lru_cache
 from typing import Any
@@ -35,11 +36,13 @@ PATCH, LONGEST_SIDE = 16, 1024
 """An image is scaled to fit 1024 pixels, then each 16 x 16 square is a token: an estimate."""
 
 UNSEEN = 256
-"""Tokens of an image that is only named by its address, or that cannot be read: an estimate."""
+"""Tokens of an image or a sound that is only named by its address, or that cannot be read: an estimate."""
 
 BYTES_PER_TOKEN = 256
-"""Of a document or a sound that is no plain text: an estimate."""
+"""Of a document that is no plain text, and of a sound that nothing decodes here: an estimate."""
 
+HEARD_PER_SECOND = 10
+"""Tokens of a second of a recording, whatever its format: an estimate."""
 
 SHORT, LONG = 1_000, 50_000
 """Characters of texts whose counts are remembered: clients say all that was said before again with each request."""
@@ -103,6 +106,8 @@ def count_media(media: Media) -> int:
         return UNSEEN
     if media.kind == "image":
         return _image(media.data)
+    if media.kind == "audio":
+        return _recording(media.data)
     try:
         return count_text(media.data.decode())
     except UnicodeDecodeError:
@@ -117,6 +122,16 @@ def _image(data: bytes) -> int:
     shrink = max(1.0, max(picture.width, picture.height) / LONGEST_SIDE)
     columns, rows = (-(-int(side / shrink) // PATCH) or 1 for side in (picture.width, picture.height))
     return columns * rows
+
+
+def _recording(data: bytes) -> int:
+    from .hearing import hear
+
+    try:
+        seconds = hear(data).seconds
+    except UnreadableMedia:
+        return UNSEEN
+    return 1 + (len(data) // BYTES_PER_TOKEN if seconds is None else math.ceil(seconds * HEARD_PER_SECOND))
 
 
 def _json(value: Any) -> str:

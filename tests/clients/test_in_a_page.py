@@ -56,6 +56,17 @@ def test_openais_sdk_asks_from_a_page(look: Look, provider: str) -> None:
     assert read["chat, aborted"]["after"] > 0
 
 
+def test_a_page_plays_a_spoken_answer_in_every_format(look: Look) -> None:
+    heard = look("openai", "spoken")["spoken"]
+    said = heard["wav"]
+    assert said["loudest"] > 0.2
+    assert set(heard) == {"wav", "mp3", "flac", "opus", "aac"}
+    for each in heard.values():
+        assert (each["transcript"], each["channels"]) == (AMBER, 1)
+        assert each["seconds"] == pytest.approx(said["seconds"], abs=0.1)
+        assert each["loudest"] == pytest.approx(said["loudest"], rel=0.3)
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_page_can_read_why_its_key_is_refused(look: Look, provider: str) -> None:
     refused = look(provider, "refused", allowed="status of 401", key="sk-of-nobody")["refused"]
