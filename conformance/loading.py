@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from conformance.card import Card, cards_of, lent
 from conformance.contract import Contract, Provider, Rule, at_home
@@ -120,16 +121,28 @@ class Specs:
         ]
 
 
+_LOADED: WeakValueDictionary[tuple[tuple[Path, ...], str], Specs] = WeakValueDictionary()
+"""What somebody still holds, by its folders and the key of its files: compiled shapes are most of what a mock weighs."""
+
+
 def load(folders: Iterable[Path | str] = ()) -> Specs:
-    """The specs of this package and of every folder given beside it.
+    """The specs of this package and of every folder given beside it; while no file changes, the same for all who hold them.
 
     Raises SpecError for the first file that is not in the format; it names file, line, what was
     expected and what stands there.
     """
-    roots = [SPECS, *(Path(each) for each in folders)]
+    roots = (SPECS, *(Path(each) for each in folders))
     for root in roots:
         _check_names(root)
     found_as = kept.key(sorted(path for root in roots for path in root.rglob("*.yaml")))
+    loaded = _LOADED.get((roots, found_as))
+    if loaded is None:
+        loaded = _LOADED[roots, found_as] = _read(roots, found_as)
+    return loaded
+
+
+def _read(roots: tuple[Path, ...], found_as: str) -> Specs:
+    """Those of all the folders, from what is kept of them if it is."""
     library = Library(kept.fetch(found_as))
     providers: dict[str, Provider] = {}
     raw: dict[str, tuple[Path, dict[str, Any]]] = {}
@@ -164,7 +177,7 @@ def load(folders: Iterable[Path | str] = ()) -> Specs:
             for path in (shared for root in roots for shared in files(root, "shapes")):
                 library.document(path)
             kept.keep(found_as, library.documents)
-    return Specs(providers, contracts, tuple(cards), tuple(roots), guardrails, broken)
+    return Specs(providers, contracts, tuple(cards), roots, guardrails, broken)
 
 
 def _check_names(root: Path) -> None:

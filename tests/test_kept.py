@@ -1,12 +1,15 @@
-"""Specs kept between processes: found again only while no file has changed."""
+"""Specs kept between processes, and shared within one: found again only while no file has changed."""
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
+from weakref import WeakValueDictionary, ref
 
 import pytest
 
+from conformance import loading
 from conformance.documents import kept, library
 from conformance.documents.document import SpecError
 from conformance.loading import load
@@ -14,7 +17,9 @@ from conformance.loading import load
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where specs are kept; nobody holds any yet, whatever the modules of other tests have loaded."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(loading, "_LOADED", WeakValueDictionary())
     return tmp_path / "cache" / "provider-conformance"
 
 
@@ -32,27 +37,31 @@ def read_files(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def test_a_second_load_reads_no_file_and_gives_the_same(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    first = load()
+    first = {name: each.said for name, each in load().contracts.items()}
     assert list(cache.glob("specs-*.json"))
     read = read_files(monkeypatch)
     second = load()
     assert read == []
-    assert {name: each.said for name, each in first.contracts.items()} == {
-        name: each.said for name, each in second.contracts.items()
-    }
+    assert {name: each.said for name, each in second.contracts.items()} == first
     body = second.contracts["bedrock-runtime/converse"].request_shape
     assert body is not None
     assert body.mismatches({"messages": 3})
 
 
-def test_a_changed_file_is_read_anew_and_refused_if_it_is_wrong(tmp_path: Path) -> None:
-    folder = tmp_path / "specs"
-    card = folder / "cards" / "one.yaml"
-    card.parent.mkdir(parents=True)
+@pytest.fixture
+def card(tmp_path: Path) -> Path:
+    """A card of the model `one`, in a folder of specs."""
+    path = tmp_path / "specs" / "cards" / "one.yaml"
+    path.parent.mkdir(parents=True)
     source = "{text: a page, sure: guess}"
-    card.write_text(
+    path.write_text(
         f"model: one\nname: One\ncards: {{shop: {{page: {source}, ids: {{puter: one}}, claims: {{}}}}}}\n"
     )
+    return path
+
+
+def test_a_changed_file_is_read_anew_and_refused_if_it_is_wrong(card: Path) -> None:
+    folder = card.parent.parent
     assert any(each.model == "one" for each in load([folder]).cards)
     assert any(each.model == "one" for each in load([folder]).cards)
     card.write_text("model: one\n")
@@ -91,3 +100,21 @@ def test_shared_shapes_are_kept_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shape is not None
     assert shape.mismatches([])
     assert read == []
+
+
+def test_who_loads_what_somebody_holds_has_the_same_until_a_file_changes(card: Path) -> None:
+    folder = card.parent.parent
+    held = load([folder])
+    assert load([folder]) is held
+    assert load() is not held
+    card.write_text(card.read_text().replace("model: one", "model: two"))
+    os.utime(card, ns=(1, 1))
+    changed = load([folder])
+    assert [each.model for each in changed.cards if each.path == card] == ["two"]
+    assert [each.model for each in held.cards if each.path == card] == ["one"]
+
+
+def test_what_nobody_holds_is_not_held_by_us() -> None:
+    forgotten = ref(load())
+    gc.collect()
+    assert forgotten() is None
