@@ -2,7 +2,7 @@
 
 Redirects are not followed and nothing is retried: what the provider does is what is looked at. An answer that does
 not end is not waited for: it may have so many bytes and last so long, and who has been silent for too long is not
-asked any more.
+asked any more. Other machines are asked through the proxy that the environment names, this one never.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.exchange import Chunk, Ending, Headers, Request
+from conformance.proxies import proxy_for, shown_to
 from conformance.runs.store import Redactor
 from conformance.target import Target
 
@@ -29,6 +30,9 @@ LARGEST_ANSWER = 8 << 20
 
 READ_AT_ONCE = 1 << 16
 """Bytes that are unpacked at once, whatever they are packed into."""
+
+CONTINUE, EARLY = 100, range(102, 200)
+"""Statuses of what comes before an answer; 101 is one: the last that HTTP says on a connection."""
 
 SILENT_SECONDS = 300.0
 """So long nobody has to wait for a target in vain, all its requests in a row together."""
@@ -104,9 +108,14 @@ class _Pool:
     def __init__(self, endpoint: str, ca: str | None, patience: float, longest: float) -> None:
         import urllib3
 
-        timeout = urllib3.Timeout(connect=TIMEOUT_CONNECT, read=patience)
-        trusted: dict[str, Any] = {"ca_certs": ca} if ca and endpoint.startswith("https") else {}
-        self._made = urllib3.PoolManager(retries=False, timeout=timeout, **trusted)
+        how: dict[str, Any] = {"timeout": urllib3.Timeout(connect=TIMEOUT_CONNECT, read=patience)}
+        how |= {"ca_certs": ca} if ca and endpoint.startswith("https") else {}
+        self._proxy = proxy_for(endpoint)
+        if self._proxy is None:
+            self._made = urllib3.PoolManager(retries=False, **how)
+        else:
+            shown = shown_to(self._proxy)
+            self._made = urllib3.ProxyManager(self._proxy, proxy_headers=shown, retries=False, **how)
         self._made.pool_classes_by_scheme = {
             "http": self._watched(urllib3.HTTPConnectionPool),
             "https": self._watched(urllib3.HTTPSConnectionPool),
@@ -118,10 +127,18 @@ class _Pool:
         self._connection: Any = None
 
     def _watched(self, pool: Any) -> Any:
-        """The kind of pool, whose connections tell us which of them is in use."""
+        """The kind of pool, whose connections tell us which of them is in use, and take no 103 for an answer."""
         mine = self
 
+        class Response(pool.ConnectionCls.response_class):  # type: ignore[misc]
+            def _read_status(self) -> tuple[str, int, str]:
+                version, status, reason = super()._read_status()
+                # http.client passes over what comes before an answer, but for 100 only.
+                return version, CONTINUE if status in EARLY else status, reason
+
         class Connection(pool.ConnectionCls):  # type: ignore[misc]
+            response_class = Response
+
             def request(self, *arguments: Any, **named: Any) -> None:
                 mine._connection = self
                 super().request(*arguments, **named)
@@ -149,11 +166,23 @@ class _Pool:
                 )  # fmt: skip
             except self.errors as error:
                 over = f"no answer after {self._longest:.0f} s, only what comes before one"
-                yield over if late.is_set() else _words(error), late
+                yield over if late.is_set() else self._why(url, error), late
             else:
                 yield response, late
         finally:
             watch.cancel()
+
+    def _why(self, url: str, error: BaseException) -> str:
+        """Why no response came."""
+        from urllib3.exceptions import ReadTimeoutError
+
+        from conformance.unanswered import words
+
+        said = words(error)
+        if self._connection is None and isinstance(error, ReadTimeoutError):
+            # Only a handshake reads before there is a request.
+            said = f"timed out: nobody spoke TLS for {TIMEOUT_CONNECT:.0f} s; is it a server of plain http?"
+        return said if self._proxy is None else f"through the proxy {_endpoint(self._proxy)}: {said}"
 
     def _cut_off(self, late: threading.Event) -> None:
         import socket
@@ -175,19 +204,6 @@ def _endpoint(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def _words(error: BaseException) -> str:
-    reason = getattr(error, "reason", None)
-    told: BaseException | None = reason if isinstance(reason, BaseException) else error
-    text = str(told)
-    while told is not None:
-        # The system's own words, where they are at the bottom of it.
-        if isinstance(told, OSError) and told.strerror:
-            return told.strerror.lower() if told.strerror.isascii() else told.strerror
-        told = told.__cause__ or told.__context__
-    # Whose words it is, and where, are told already.
-    return text.rsplit(": ", 1)[-1] if "object at 0x" in text or text.startswith("HTTP") else text
-
-
 def probe_url(url: str, ca: str | None = None) -> str | None:
     """Why nobody answers at `url`; None if somebody does, whatever they say."""
     came = fetched(url, ca, largest=0)
@@ -204,7 +220,9 @@ def fetched(url: str, ca: str | None = None, largest: int = 1 << 20) -> tuple[in
             try:
                 return response.status, response.read(largest) if largest else b""
             except pool.errors as error:
-                return _words(error)
+                from conformance.unanswered import words
+
+                return words(error)
             finally:
                 response.close()
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import socket
 import ssl
@@ -9,6 +10,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +24,7 @@ from conformance.ask import Asker, fetched, probe_url
 from conformance.embedded import mock_at
 from conformance.exchange import Chunk, Ending, Headers, Request
 from conformance.loading import load
-from conformance.target import Target, targets
+from conformance.target import Target, UsageError, targets
 
 KEY = "CANARY-key-0123456789"
 ENVIRONMENT = {"AWS_BEARER_TOKEN_BEDROCK": KEY}
@@ -38,12 +40,11 @@ Reset = object()
 class Server:
     """Answers each connection's requests with the next scripts: bytes that are sent one after the other.
 
-    A connection is closed when its script ends in `Reset`, or when the client leaves.
+    A connection is closed when its script ends in `Reset`, or when the client leaves. Where a script ends in a
+    context of TLS, both speak it from there on, and the next scripts are for what the client asks then.
     """
 
-    def __init__(
-        self, *scripts: Sequence[Any], keep: bool = False, tls: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, *scripts: Sequence[Any], keep: bool = False, tls: Any = None) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
         self._scripts, self._keep, self._tls = list(scripts), keep, tls
@@ -76,6 +77,10 @@ class Server:
                 return
             self.requests.append(request)
             for piece in self._scripts.pop(0):
+                if isinstance(piece, ssl.SSLContext):
+                    with piece.wrap_socket(connection, server_side=True) as inside:
+                        self._talk(inside)
+                    return
                 if piece is Reset:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     return
@@ -249,6 +254,17 @@ def test_a_packed_body_is_unpacked(serve: Serve) -> None:
     head = OK + f"Content-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode()
     answer = came(serve([head + packed]).url)
     assert (body(answer), answer[3]) == (b"Hello", "complete")
+
+
+@pytest.mark.parametrize("status", [100, 102, 103])
+def test_what_comes_before_an_answer_is_not_the_answer(serve: Serve, status: int) -> None:
+    early = f"HTTP/1.1 {status} Early\r\nLink: </a>; rel=preload\r\n\r\n".encode()
+    server = serve(
+        [early, early, OK + b"Content-Length: 2\r\n\r\nhi"], [early, OK + b"Content-Length: 2\r\n\r\nho"]
+    )
+    answer = came(server.url)
+    assert (answer[0], answer[1], body(answer)) == (200, (("Content-Length", "2"),), b"hi")
+    assert fetched(server.url) == (200, b"ho")
 
 
 # Chunks and their times
@@ -437,7 +453,11 @@ def test_a_server_that_does_not_answer_is_told(serve: Serve, monkeypatch: pytest
     [
         ([b""], "without response"),
         ([Reset], "reset"),
-        ([b"what?\r\n\r\n"], "what?"),
+        ([b"what?\r\n\r\n"], "expected an answer in HTTP/1.1, got 'what?'"),
+        ([b"HTTP/2.0 200 OK\r\n\r\n"], "expected an answer in HTTP/1.1, got 'HTTP/2.0'"),
+        ([b"HTTP/1.1 abc OK\r\n\r\n"], "expected an answer in HTTP/1.1, got 'HTTP/1.1 abc OK'"),
+        ([OK + b"X: y\r\n" * 200 + b"\r\n"], ": got more than 100 headers"),
+        ([OK + b"X: " + b"y" * 70_000 + b"\r\n\r\n"], ": got more than 65536 bytes when reading header line"),
     ],
 )
 def test_what_came_instead_of_a_response_is_told(serve: Serve, script: Sequence[Any], says: str) -> None:
@@ -445,6 +465,7 @@ def test_what_came_instead_of_a_response_is_told(serve: Serve, script: Sequence[
     said = failed(server.url)
     assert said.startswith(f"{server.url}: ")
     assert says in said
+    assert "('" not in said
 
 
 @pytest.mark.parametrize(
@@ -497,6 +518,113 @@ def test_a_server_that_nobody_vouches_for_gets_no_key(secure: Server) -> None:
     assert "certificate" in said.lower()
     assert secure.requests == []
     assert "certificate" in (probe_url(secure.url) or "").lower()
+
+
+def test_who_vouches_for_a_server_may_be_said_in_the_environment(
+    secure: Server, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "not trusted: unable to get local issuer certificate; SSL_CERT_FILE=" in failed(secure.url)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    assert body(came(secure.url)) == b"hi"
+
+
+def test_a_certificate_that_is_over_is_told(
+    serve: Serve, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    begun, over = (datetime(year, 1, 1, tzinfo=UTC) for year in (2019, 2020))
+    authority.issue_cert("127.0.0.1", not_before=begun, not_after=over).configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    server = serve(tls=context)
+    said = failed(server.url, ca=str(tmp_path / "ca.pem"))
+    assert said == f"{server.url}: its certificate is not trusted: certificate has expired"
+
+
+def test_a_server_of_plain_http_that_is_asked_over_https_is_told(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ask, "TIMEOUT_CONNECT", 0.2)
+    silent = serve([], keep=True)
+    said = failed(silent.url.replace("http", "https"))
+    assert said.endswith("timed out: nobody spoke TLS for 0 s; is it a server of plain http?")
+    monkeypatch.undo()
+    plain = serve(tls=Plain())
+    said = failed(plain.url)
+    assert said.startswith(f"{plain.url}: no TLS: ")
+
+
+class Plain:
+    """Says what a server of plain http says to what is none, in place of TLS."""
+
+    def wrap_socket(self, connection: socket.socket, server_side: bool) -> socket.socket:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        return connection
+
+
+# Through a proxy
+
+
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    return monkeypatch
+
+
+def test_another_machine_is_asked_through_the_proxy_which_reads_nothing_of_it(
+    serve: Serve, authority: trustme.CA, tmp_path: Path, no_proxies: pytest.MonkeyPatch
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("there.invalid").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    proxy = serve([OK + b"\r\n", context], [OK + b"Content-Length: 2\r\n\r\nhi"])
+    no_proxies.setenv("HTTPS_PROXY", proxy.url.replace("//", "//user:p%40ss@"))
+    assert body(came("https://there.invalid", ca=str(tmp_path / "ca.pem"))) == b"hi"
+    asked, inside = proxy.requests
+    assert asked.startswith(b"CONNECT there.invalid:443 HTTP/1.")
+    assert b"Basic " + base64.b64encode(b"user:p@ss") in asked
+    assert KEY.encode() not in asked
+    assert inside.startswith(b"POST /ask HTTP/1.1\r\n")
+
+
+def test_a_proxy_that_lets_nobody_through_is_named_without_its_password(
+    serve: Serve, no_proxies: pytest.MonkeyPatch
+) -> None:
+    proxy = serve([b"HTTP/1.1 407 Who are you?\r\nContent-Length: 0\r\n\r\n"])
+    no_proxies.setenv("https_proxy", proxy.url.replace("//", "//user:hunter22@"))
+    said = failed("https://there.invalid")
+    assert said.startswith(f"https://there.invalid: through the proxy {proxy.url}: ")
+    assert "407 Who are you?" in said
+    assert "hunter22" not in said
+    gone = unused()
+    no_proxies.setenv("https_proxy", gone)
+    assert failed("https://there.invalid").endswith(f"through the proxy {gone}: connection refused")
+
+
+def test_this_machine_and_whom_no_proxy_names_are_asked_without_one(
+    serve: Serve, no_proxies: pytest.MonkeyPatch
+) -> None:
+    proxy = serve([OK + b"Content-Length: 3\r\n\r\nvia"])
+    no_proxies.setenv("HTTP_PROXY", proxy.url.removeprefix("http://"))
+    no_proxies.setenv("NO_PROXY", "example.com,.invalid")
+    here = serve([OK + b"Content-Length: 2\r\n\r\nhi"])
+    assert body(came(here.url)) == b"hi"
+    assert "proxy" not in failed("http://there.invalid")
+    assert proxy.connections == 0
+    no_proxies.setenv("NO_PROXY", "example.com")
+    assert body(came("http://there.invalid")) == b"via"
+    assert proxy.requests[0].startswith(b"POST http://there.invalid/ask HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("proxy", ["socks5://user:hunter22@127.0.0.1:1080", "http://"])
+def test_a_proxy_that_speaks_no_http_is_a_wrong_usage(proxy: str, no_proxies: pytest.MonkeyPatch) -> None:
+    no_proxies.setenv("ALL_PROXY", proxy)
+    with pytest.raises(UsageError, match=r"^HTTPS_PROXY: expected http\(s\)://host") as raised:
+        probe_url("https://there.invalid")
+    assert "hunter22" not in str(raised.value)
 
 
 # Is anybody there?
