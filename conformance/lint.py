@@ -53,7 +53,10 @@ CONDITIONS: Mapping[str, tuple[str, ...]] = {
         *("media-unreachable", "media-unsupported"),
     ),
     "tools": ("tool-ids-mismatch", "tools-not-offered", "tools-not-streamed"),
-    "calls": ("orphan-tool-result", "unanswered-tool-call", "unacknowledged-safety-check"),
+    "calls": (
+        *("orphan-tool-result", "unanswered-tool-call", "unacknowledged-safety-check"),
+        *("altered-program", "unknown-program"),
+    ),
     "traces": ("trace-alone",),
     "cap": ("output-cap-exceeded",),
     "context": ("context-overflow", "cap-beyond-context"),

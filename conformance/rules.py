@@ -209,6 +209,15 @@ def one_of(seen: Seen, at: str, values: list[Any], step: str | None = None) -> I
 
 
 @check
+@check
+def refers(seen: Seen, at: str, to: str, step: str | None = None) -> Iterator[Mismatch]:
+    """Whatever stands at `at` stands somewhere at `to` too."""
+    known = [value for _, value in select(seen.step(step).document, to)]
+    for where, value in _some(seen, at, step):
+        if value not in known:
+            yield Mismatch(where, "one of " + json.dumps(known), value)
+
+
 def matches(seen: Seen, at: str, pattern: str, step: str | None = None) -> Iterator[Mismatch]:
     found = select(seen.step(step).document, at)
     if not found:

@@ -44,6 +44,7 @@ class ToolCall:
     When the arguments came as text that is no JSON, `arguments` is that text; of a `custom`
     tool it is the input, which always is text. What a tool that the API itself knows has to do stands in an
     item of its own: `builtin` is that item's word (computer, shell, ...), `arguments` its members.
+    `program` is the id of the model's program that made the call; None: the model made it itself.
     """
 
     id: str
@@ -52,6 +53,7 @@ class ToolCall:
     custom: bool = False
     builtin: str | None = None
     namespace: str | None = None
+    program: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,8 @@ class Tool:
 
     A `custom` tool takes free text instead, or text of a `grammar` (`syntax` lark or regex, and
     its `definition`); its `schema` is empty. `builtin` is a tool that the API itself knows and the application
-    runs, as it was asked for. A `deferred` one is not seen before it was searched for.
+    runs, as it was asked for. A `deferred` one is not seen before it was searched for. `direct` says whether the model
+    may call it itself, `programmed` whether a program that the model writes may.
     """
 
     name: str
@@ -113,14 +116,16 @@ class Tool:
     builtin: Mapping[str, Any] | None = None
     namespace: str | None = None
     deferred: bool = False
+    direct: bool = True
+    programmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class HostedTool:
     """A tool on offer that the provider itself runs.
 
-    `kind` is web_search, file_search, code_interpreter, image_generation, mcp, shell or tool_search; `said` is the
-    tool as it was asked for; `forced` means that it has to be used.
+    `kind` is web_search, file_search, code_interpreter, image_generation, mcp, shell, tool_search or program; `said` is
+    the tool as it was asked for; `forced` means that it has to be used.
     """
 
     kind: str

@@ -404,7 +404,7 @@ class Asking:
 
     def calls(self) -> Check:
         """Calls of tools and their results belong together, and follow each other where the contract says so."""
-        from mockserver.pairing import unacknowledged, unpaired
+        from mockserver.pairing import misprogrammed, unacknowledged, unpaired
 
         yield from ()
         at_once = bool(self._contract.request.get("results_at_once"))
@@ -412,11 +412,17 @@ class Asking:
         if found is not None:
             named = {"got": found.ids[0], "ids": ", ".join(found.ids), "kind": found.kind}
             return Refusal(found.condition, {"index": found.index, **named})
-        if not any(tool.builtin is not None for tool in self._read_turn().tools):
+        turn = self._read_turn()
+        programs = any(tool.kind == "program" for tool in turn.hosted)
+        if not programs and not any(tool.builtin is not None for tool in turn.tools):
             return None
         from mockserver.services import keeping
 
-        left = unacknowledged(keeping.context(self.given, self.body))
+        items = keeping.context(self.given, self.body)
+        wrong = misprogrammed(items, self._contract.profile["fingerprint"]) if programs else None
+        if wrong is not None:
+            return Refusal(wrong[0], {"got": wrong[1]})
+        left = unacknowledged(items)
         if left is None:
             return None
         return Refusal("unacknowledged-safety-check", {"got": left.id, "checks": "; ".join(left.checks)})

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.values import Message, ToolCall, ToolResult
+from mockserver.simulation.programs import altered
 
-__all__ = ["Unacknowledged", "Unpaired", "alone", "unacknowledged", "unpaired"]
+__all__ = ["Unacknowledged", "Unpaired", "alone", "misprogrammed", "unacknowledged", "unpaired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,21 @@ def unacknowledged(items: Sequence[Any]) -> Unacknowledged | None:
             if left:
                 words = tuple(f"{check.get('code')}: {check.get('message')}" for check in left)
                 return Unacknowledged(str(item.get("call_id")), words)
+    return None
+
+
+def misprogrammed(items: Sequence[Any], beginning: str) -> tuple[str, str] | None:
+    """(`altered-program` or `unknown-program`, the call_id) of the first such; fingerprints of ours begin so."""
+    known: set[Any] = set()
+    for item in (each for each in items if isinstance(each, Mapping)):
+        caller = item.get("caller")
+        named = caller.get("caller_id") if isinstance(caller, Mapping) else None
+        if item.get("type") == "program":
+            known.add(item.get("call_id"))
+            if altered(item, beginning):
+                return "altered-program", str(item.get("call_id"))
+        elif named is not None and named not in known:
+            return "unknown-program", str(named)
     return None
 
 

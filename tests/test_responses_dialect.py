@@ -54,6 +54,8 @@ mantle: &mantle
   placed: []
   phases: null
   client: {}
+  callers: [direct]
+  fingerprint: null
   safety_checks: []
   hosted: {tools: {}, items: {}}
   members: &members

@@ -155,6 +155,7 @@ CASES = [
     ),
     Case("echoes", {"at": "/body/m", "of": "/model"}, step({"m": "a"}, sent={"model": "a"}), step({"m": "a"}, sent={}), ["/body/m"]),
     Case("one_of", {"at": "/body/*", "values": [1, 2]}, step([1, 2, 1]), step([1, 3, 4]), ["/body/1", "/body/2"]),
+    Case("refers", {"at": "/body/*/of", "to": "/body/*/id"}, step([{"id": 1}, {"of": 1}]), step([{"id": 1}, {"of": 2}]), ["/body/1/of"]),
     Case("matches", {"at": "/body/id", "pattern": "^x-"}, step({"id": "x-1"}), step({"id": "1-x-"}), ["/body/id"]),
     Case("matches", {"at": "/body/id", "pattern": "."}, step({"id": "x"}), step({"id": 7}), ["/body/id"]),
     Case("matches", {"at": "/body/id", "pattern": "."}, step({"id": "x"}), step({}), ["/body/id"]),
@@ -613,6 +614,7 @@ def test_a_price_is_compared_as_a_decimal_fraction() -> None:
     claims = {**PUTER_CARD.claims, "prices": {"input": {"read_as": 0.07}}}
     card = replace(PUTER_CARD, said={**PUTER_CARD.said, "claims": claims})
     arguments = {
+        ("refers", {"at": "/body/x", "to": "/body/y"}, step({})),
         "list": "/body/models",
         "names": ["/id"],
         "at": "/costs/input",

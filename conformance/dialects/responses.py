@@ -30,10 +30,12 @@ What differs between them stands in the contract's profile:
                    where the request does not say `strict`
     client         tools beside functions that the application runs: type -> the word before `_call` in the
                    type of the item that asks for it
+    callers        who may call a tool that does not say it: direct, programmatic
+    fingerprint    null, or what the fingerprint of a program begins with
     safety_checks  what a computer asks to have acknowledged before it acts: code, message, and `about`, a
                    regular expression over prompts
     hosted         what the provider runs itself. tools: type -> web_search, file_search, code_interpreter,
-                   image_generation, mcp, shell or tool_search; items: by the type of the item that tells of it `stages` (the
+                   image_generation, mcp, shell, tool_search or program; items: by the type of the item that tells of it `stages` (the
                    events it goes through), `streamed` (null, or a member whose words come one by one:
                    member, event), `included` (members that come only with an `include`, and what stands
                    there without: {pointer: {include, otherwise}}; without `otherwise` nothing)
@@ -102,6 +104,7 @@ from conformance.dialects.responses_tools import (
     announced,
     call_in,
     call_item,
+    caller_of,
     delta_of,
     echoed_tools,
     grow,
@@ -110,6 +113,7 @@ from conformance.dialects.responses_tools import (
     is_result,
     offered,
     payloads,
+    program_of,
     result_in,
     written_call,
     written_result,
@@ -347,10 +351,12 @@ def _item_parts(item: JSON, profile: Profile) -> tuple[Part, ...]:
             written, name = item.get("arguments"), word(item.get("name")) or ""
             arguments = arguments_value(written) if isinstance(written, str) else written
             space = word(item.get("namespace"))
-            return (ToolCall(word(item.get("call_id")) or "", name, arguments, namespace=space),)
+            called = word(item.get("call_id")) or ""
+            return (ToolCall(called, name, arguments, namespace=space, program=program_of(item)),)
         case "custom_tool_call":
             name, text = word(item.get("name")) or "", word(item.get("input")) or ""
-            return (ToolCall(word(item.get("call_id")) or "", name, text, custom=True),)
+            called = word(item.get("call_id")) or ""
+            return (ToolCall(called, name, text, custom=True, program=program_of(item)),)
         case "function_call_output" | "custom_tool_call_output":
             content = read_content(item.get("output"))
             parts = tuple(part for part in content if isinstance(part, Text | Media))
@@ -389,12 +395,13 @@ def _write_item(part: Part) -> dict[str, Any]:
             return written_result(part)
         case ToolCall(custom=True):
             text = arguments_text(part.arguments)
-            return {"type": "custom_tool_call", "call_id": part.id, "name": part.name, "input": text}
+            called = {"call_id": part.id, "name": part.name, "input": text}
+            return {"type": "custom_tool_call", **called, **caller_of(part)}
         case ToolCall():
             arguments = arguments_text(part.arguments)
             space = {} if part.namespace is None else {"namespace": part.namespace}
             called = {"call_id": part.id, "name": part.name, "arguments": arguments}
-            return {"type": "function_call", **called, **space}
+            return {"type": "function_call", **called, **space, **caller_of(part)}
         case ToolResult():
             output = _write_content(part.parts, "user") if part.parts else ""
             return {"type": "function_call_output", "call_id": part.id, "output": output}
@@ -623,6 +630,7 @@ def _item(
             member = "input" if call.custom else "arguments"
             space = {} if call.namespace is None else {"namespace": call.namespace}
             said = {"call_id": made, "name": call.name, **space, member: arguments_text(call.arguments)}
+            said |= caller_of(call)
             if call.builtin is not None:
                 said = call_item(call, made)
         case Reasoning() as trace:

@@ -7,6 +7,8 @@
                       answers (`ToolCall` and `ToolResult` with `builtin`, the word before `_call` in the item's type)
 
 A namespace groups functions; a function with `defer_loading` is a namespace of its own. A call of either names it.
+With `programmatic_tool_calling` the model may write a program, which is an item too; the provider runs it, and calls of
+its making name it as their caller. Who may call a tool stands in its `allowed_callers`.
 The knobs are those of `conformance.dialects.responses`.
 """
 
@@ -36,6 +38,7 @@ RESULTS = {f"{name}_call_output": name for name in BUILTIN} | {"tool_search_outp
 CALLS = {f"{name}_call": name for name in BUILTIN}
 HEAD = ("type", "id", "call_id", "status", "caller", "created_by")
 """Members of a call's item that do not say what is to be done."""
+PROGRAMS = "programmatic_tool_calling"
 COMPUTERS = ("computer", "computer_use", "computer_use_preview")
 """Words by which a computer may be chosen, whichever of them is on offer."""
 
@@ -55,25 +58,41 @@ def offered(
     listed = list(_functions(said, given))
     allowed, chosen = read_tools([tool for tool, _, _ in listed], choice)
     names = {tool.name for tool in allowed}
+    programs = _programs(body)
     functions = [
-        replace(tool, namespace=namespace, deferred=deferred)
+        replace(tool, namespace=namespace, deferred=deferred, **callers)
         for each, namespace, deferred in listed
         for tool in read_tools([each], None)[0]
-        if tool.name in names
+        if tool.name in names and (callers := _callers(each, programs, profile))
     ]
     kinds = {word(mapping(tool).get("type")) for tool in sequence(chosen_of.get("tools"))}
     own = [
-        Tool(profile["client"][tool["type"]], word(tool.get("description")) or "", builtin=tool)
+        Tool(profile["client"][tool["type"]], word(tool.get("description")) or "", builtin=tool, **callers)
         for tool in said
         if _is_for_application(tool, profile) and ("mode" not in chosen_of or tool["type"] in kinds)
+        if (callers := _callers(tool, programs, profile))
     ]
     hosted = tuple(_hosted(body, given, profile))
     if chosen is None and (named := _chosen(word(chosen_of.get("type")), own)) is not None:
         chosen = ToolChoice("named", named)
-    usable = [tool for tool in hosted if tool.kind != "tool_search"]
+    usable = sorted(
+        (tool for tool in hosted if tool.kind != "tool_search"), key=lambda tool: tool.kind == "program"
+    )
     if chosen == ToolChoice("any") and usable and not (functions or own):
         chosen, hosted = None, tuple(replace(tool, forced=tool is usable[0]) for tool in hosted)
     return (*functions, *own), chosen, hosted
+
+
+def _programs(body: JSON) -> bool:
+    """Whether the model may write programs."""
+    return any(mapping(tool).get("type") == PROGRAMS for tool in sequence(body.get("tools")))
+
+
+def _callers(tool: JSON, programs: bool, profile: Profile) -> dict[str, Any]:
+    """Who may call a tool; nothing where nobody can."""
+    said = sequence(tool.get("allowed_callers")) or profile["callers"]
+    who = {"direct": "direct" in said, "programmed": programs and "programmatic" in said}
+    return who if any(who.values()) else {}
 
 
 def _functions(said: Iterable[JSON], given: Iterable[Any]) -> Iterator[tuple[JSON, str | None, bool]]:
@@ -127,18 +146,21 @@ def _chosen(kind: str | None, own: Sequence[Tool]) -> str | None:
 
 def _hosted(body: JSON, given: Sequence[Any], profile: Profile) -> Iterator[HostedTool]:
     known, choice = profile["hosted"]["tools"], mapping(body.get("tool_choice"))
+    programs = _programs(body)
     allowed = [mapping(tool).get("type") for tool in sequence(choice.get("tools"))]
     for tool in map(mapping, sequence(body.get("tools"))):
         kind = word(tool.get("type")) or ""
-        if kind not in known or _is_for_application(tool, profile):
+        if kind not in known or _is_for_application(tool, profile) or not _callers(tool, programs, profile):
             continue
-        if "mode" not in choice or kind in allowed or kind == "tool_search":
+        if "mode" not in choice or kind in allowed or kind in ("tool_search", PROGRAMS):
             more: dict[str, Any] = {}
             if kind == "mcp" and _approved(given):
                 # What a person has approved is not asked for again.
                 more = {"require_approval": "never"}
             elif kind == "tool_search":
                 more = {"among": [mapping(each) for each in sequence(body.get("tools"))]}
+            elif kind == PROGRAMS:
+                more = {"fingerprint": profile["fingerprint"]}
             yield HostedTool(known[kind], {**tool, **more}, choice.get("type") == kind)
 
 
@@ -220,7 +242,17 @@ def call_in(item: JSON) -> ToolCall:
     """The call in an item; its arguments are the members that say what is to be done."""
     kind = CALLS[item["type"]]
     said = {name: value for name, value in item.items() if name not in HEAD}
-    return ToolCall(item["call_id"], kind, said, builtin=kind)
+    return ToolCall(item["call_id"], kind, said, builtin=kind, program=program_of(item))
+
+
+def program_of(item: JSON) -> str | None:
+    """The id of the program that made a call; None where the model made it itself."""
+    return word(mapping(item.get("caller")).get("caller_id"))
+
+
+def caller_of(call: ToolCall) -> dict[str, Any]:
+    """The member by which a call names the program that made it."""
+    return {} if call.program is None else {"caller": {"type": "program", "caller_id": call.program}}
 
 
 def result_in(item: JSON, ids: Mapping[str, str]) -> ToolResult:
@@ -256,7 +288,8 @@ def _outcome(kind: str, item: JSON) -> tuple[Sequence[Any], bool]:
 
 def written_call(call: ToolCall) -> dict[str, Any]:
     """The item of such a call as a request sends it back."""
-    return {"type": f"{call.builtin}_call", "call_id": call.id, "status": "completed", **call.arguments}
+    head = {"type": f"{call.builtin}_call", "call_id": call.id, "status": "completed"}
+    return {**head, **call.arguments, **caller_of(call)}
 
 
 def written_result(result: ToolResult) -> dict[str, Any]:
@@ -279,7 +312,7 @@ def written_result(result: ToolResult) -> dict[str, Any]:
 
 def call_item(call: ToolCall, made: str) -> dict[str, Any]:
     """The members of a call's item beside its id, type and status; `made` is its call_id."""
-    return {"call_id": made, **call.arguments}
+    return {"call_id": made, **call.arguments, **caller_of(call)}
 
 
 def hosted_item(call: HostedCall, body: JSON, context: Context, profile: Profile) -> dict[str, Any]:
@@ -312,6 +345,12 @@ def announced(item: JSON, profile: Profile) -> dict[str, Any]:
             wordless = {"operation": {**operation, "diff": ""}}
         case {"type": "shell_call_output"}:
             wordless = {"output": []}
+        case {"type": "program"}:
+            # As of a patch: no event brings the code.
+            wordless = {"code": "", "fingerprint": ""}
+        case {"type": "program_output"}:
+            # Its status has no word for what is still at work.
+            return dict(item)
     rules = profile["hosted"]["items"].get(item["type"])
     if rules is None:
         return {**item, **wordless, **status}

@@ -14,7 +14,7 @@ from conformance.dialects.chat import make_id
 from conformance.probes.picture import draw
 from conformance.values import FileCitation, HostedCall, HostedTool, Reply, Text, Tool, Turn
 
-from . import acting
+from . import acting, programs
 from .words import gist
 
 __all__ = ["ran", "wanting"]
@@ -28,6 +28,8 @@ WANTED = {
     "shell": acting.WANTED["shell"],
 }
 """Words in a prompt for which a tool of that kind is used, when nobody forces or forbids it."""
+STAYING = ("tool_search", "program")
+"""Tools that serve calls of others."""
 LISTED = "search"
 """The tool that a server of MCP has here, where the request allows none by name."""
 
@@ -35,13 +37,14 @@ LISTED = "search"
 def wanting(turn: Turn) -> Turn:
     """The turn with those of its hosted tools that are to be used, each of them forced; the others are left out.
 
-    A search for tools stays: whether it is used shows when the model has called one.
+    A search for tools stays, and so do programs: whether they are used shows when the model has called one.
     """
+    turn = programs.choosing(turn)
     mode = turn.tool_choice.mode if turn.tool_choice else "auto"
+    staying = tuple(tool for tool in turn.hosted if tool.kind in STAYING)
     if mode in ("none", "named"):
-        return replace(turn, hosted=tuple(tool for tool in turn.hosted if tool.kind == "tool_search"))
+        return replace(turn, hosted=staying)
     prompt = _prompt(turn)
-    searches = tuple(tool for tool in turn.hosted if tool.kind == "tool_search")
     wanted = [
         tool
         for tool in turn.hosted
@@ -49,13 +52,12 @@ def wanting(turn: Turn) -> Turn:
     ]
     if any(tool.forced for tool in turn.hosted):
         wanted = [tool for tool in wanted if tool.forced]
+    wanted = [tool for tool in wanted if tool.kind not in STAYING]
     most = turn.extras.get("max_tool_calls")
     chosen = tuple(
         replace(tool, forced=True) for tool in wanted[: max(most, 0) if isinstance(most, int) else None]
     )
-    return replace(
-        turn, hosted=(*chosen, *searches), search=any(tool.kind == "web_search" for tool in chosen)
-    )
+    return replace(turn, hosted=(*chosen, *staying), search=any(tool.kind == "web_search" for tool in chosen))
 
 
 def ran(turn: Turn, reply: Reply, forms: Mapping[str, Any], ids: Ids) -> Reply:
@@ -65,13 +67,25 @@ def ran(turn: Turn, reply: Reply, forms: Mapping[str, Any], ids: Ids) -> Reply:
     """
     if reply.tool_calls:
         # What the application has to do comes first.
-        return replace(reply, hosted=tuple(_searched(turn, reply)))
-    calls = tuple(call for tool in turn.hosted for call in _calls(tool, _prompt(turn), reply, forms, ids))
+        return programs.calling(turn, replace(reply, hosted=tuple(_searched(turn, reply))), forms, ids)
+    done = [(tool, tuple(_calls(tool, _prompt(turn), reply, forms, ids))) for tool in turn.hosted]
+    calls = programs.uncalled(turn, reply, forms, ids) + tuple(
+        call
+        for tool, made in done
+        for call in (programs.around(turn, made, reply.text, forms, ids) if _is_programmed(tool) else made)
+    )
     if any(call.item == "mcp_approval_request" for call in calls):
         reply = replace(
             reply, parts=tuple(part for part in reply.parts if not isinstance(part, Text)), finish="stop"
         )
-    return replace(reply, hosted=calls, cited_files=tuple(_cited(calls, reply)))
+    told = replace(reply, hosted=calls, cited_files=tuple(_cited(calls, reply)))
+    return programs.calling(turn, told, forms, ids)
+
+
+def _is_programmed(tool: HostedTool) -> bool:
+    """Whether only a program may call it."""
+    callers = tool.said.get("allowed_callers") or ()
+    return "direct" not in callers and "programmatic" in callers
 
 
 def _searched(turn: Turn, reply: Reply) -> Iterator[HostedCall]:

@@ -177,6 +177,31 @@ RESPONSES: Mapping[str, Any] = {
     "unanswered-tool-call": {
         "input": [{"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}]
     },
+    "altered-program": {
+        "tools": [{"type": "programmatic_tool_calling"}],
+        "input": [
+            {
+                "type": "program",
+                "id": "prog_1",
+                "call_id": "call_1",
+                "code": "text(1);",
+                "fingerprint": f"pfp_{'0' * 48}",
+            }
+        ],
+    },
+    "unknown-program": {
+        "tools": [{"type": "programmatic_tool_calling"}],
+        "input": [
+            {
+                "type": "function_call",
+                "call_id": "call_2",
+                "name": "f",
+                "arguments": "{}",
+                "caller": {"type": "program", "caller_id": "call_1"},
+            },
+            {"type": "function_call_output", "call_id": "call_2", "output": "1"},
+        ],
+    },
     "unknown-tool": {
         "tools": [{"type": "function", "name": "a", "parameters": {}, "strict": False}],
         "tool_choice": {"type": "function", "name": "b"},
