@@ -189,18 +189,18 @@ def fold(events: Iterable[Event], profile: Profile) -> list[Reply]:
     return parse(_put_together(events), profile)
 
 
-def prefixes(body: Mapping[str, Any]) -> Iterator[tuple[JSON, str]]:
-    """What is read before each cache point, as a body of its own, and how long it is to be kept (`5m`, `1h`)."""
+def prefixes(body: Mapping[str, Any]) -> Iterator[tuple[JSON, str | None]]:
+    """What is read before each cache point, as a body of its own, and the point's `ttl`; None if it names none."""
     tools: list[Any] = []
     system: list[Any] = []
     messages: list[JSON] = []
 
-    def before(blocks: Any, into: list[Any]) -> Iterator[tuple[JSON, str]]:
+    def before(blocks: Any, into: list[Any]) -> Iterator[tuple[JSON, str | None]]:
         for block in sequence(blocks):
             match block:
                 case {"cachePoint": point}:
                     said = {"toolConfig": {"tools": tools}, "system": system, "messages": messages}
-                    yield deepcopy(said), word(mapping(point).get("ttl")) or "5m"
+                    yield deepcopy(said), word(mapping(point).get("ttl"))
                 case _:
                     into.append(block)
 

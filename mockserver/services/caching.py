@@ -38,5 +38,5 @@ def counted(
         if forgotten is not None and forgotten > now:
             read = size
         written = size
-        yield Store(space, "prefix", key, now + rules["seconds"].get(lifetime, 0))
+        yield Store(space, "prefix", key, now + rules["seconds"].get(lifetime or rules["ttl"], 0))
     return replace(usage, input=usage.input - written, cache_read=read, cache_write=written - read)

@@ -127,13 +127,13 @@ def named(
     guardrail = guardrails.find(specs.guardrails, contract.provider, name, version)
     if guardrail is None:
         raise Unknown(f"{name} {version}")
-    trace = (said("trace") or "").lower()
+    trace = said("trace")
     return Guarding(
         guardrail,
         version,
         guardrail_arn(contract.provider, region, guardrail),
-        traced=trace.startswith("enabled"),
-        full=trace.endswith("full"),
-        afterwards=said("mode") == "async",
+        traced=trace in where["traced"],
+        full=trace in where["full"],
+        afterwards=said("mode") in where.get("afterwards", ()),
         latency_ms=latency_ms,
     )

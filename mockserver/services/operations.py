@@ -17,6 +17,7 @@ from typing import Any
 
 from conformance.contract import Contract, Provider
 from conformance.dialects import dialect
+from conformance.dialects.chat import make_id
 from conformance.template import fill
 from mockserver.effects import Fetch, Store
 from mockserver.services import conversations, guardrails, stored
@@ -26,7 +27,6 @@ from mockserver.simulation import tokens
 __all__ = ["OPERATIONS", "Asked", "Denied", "NoReader"]
 
 SOONEST = "0001-01-01T00:00:00"
-LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 class NoReader(ValueError):
@@ -199,9 +199,10 @@ def start_job(asked: Asked) -> Generator[Any, Any, Mapping[str, Any] | Denied]:
             return Denied("token-conflict", {"got": token})
         if known is not None:
             return {"invocationArn": known["arn"]}
-    values = {"region": asked.region, "id": asked.ids.token(12, LETTERS), "model": asked.model}
-    told = fill(asked.contract.response["answer"], values)
-    arn, how = told["invocationArn"], asked.contract.response["job"]
+    said = asked.contract.response
+    values = {"region": asked.region, "id": make_id(said["ids"]["job"], asked.ids), "model": asked.model}
+    told, how = fill(said["answer"], values), said["job"]
+    arn = told["invocationArn"]
     job = {
         "invocationArn": arn,
         "modelArn": told["modelArn"],
