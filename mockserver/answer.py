@@ -279,7 +279,6 @@ class _Answering(Telling):
             **{name: _signing_time(self.now + seconds) for name, seconds in times.items()},
             "minutes": skew // 60,
             "service": sigv4["services"][0],
-            "missing": "'Signature' parameter",
             "limit": limit,
             "requested": limit + 1,
             "prompt": prompt,
@@ -291,6 +290,7 @@ class _Answering(Telling):
             "got": "something else",
             "modality": "image",
             **_MISSHAPEN,
+            **({"missing": "Signature"} if "incomplete-signature" in conditions else {}),
             **rates.state(limit, SCRIPTED_WAIT, 0.0),
             **rates.waiting(SCRIPTED_WAIT),
         }

@@ -265,6 +265,13 @@ class TestScript:
         with pytest.raises(ValueError, match=r"no contract has an error 'throttled'; closest: throttling"):
             mock_provider.fail("throttled")
 
+    def test_a_scripted_error_names_what_a_real_one_would(self, mock_provider: MockProvider) -> None:
+        from botocore.exceptions import ClientError
+
+        mock_provider.fail("incomplete-signature")
+        with pytest.raises(ClientError, match=r"Authorization header requires Signature\.$"):
+            converse(mock_provider)
+
 
 class TestWatch:
     @every_api
