@@ -209,7 +209,6 @@ def one_of(seen: Seen, at: str, values: list[Any], step: str | None = None) -> I
 
 
 @check
-@check
 def refers(seen: Seen, at: str, to: str, step: str | None = None) -> Iterator[Mismatch]:
     """Whatever stands at `at` stands somewhere at `to` too."""
     known = [value for _, value in select(seen.step(step).document, to)]
@@ -218,6 +217,7 @@ def refers(seen: Seen, at: str, to: str, step: str | None = None) -> Iterator[Mi
             yield Mismatch(where, "one of " + json.dumps(known), value)
 
 
+@check
 def matches(seen: Seen, at: str, pattern: str, step: str | None = None) -> Iterator[Mismatch]:
     found = select(seen.step(step).document, at)
     if not found:

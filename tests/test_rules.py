@@ -578,6 +578,7 @@ def test_checks_of_refusals_are_those_that_can_look_at_one() -> None:
     ("check", "arguments", "looked_at"),
     [
         ("one_of", {"at": "/body/x", "values": []}, step({})),
+        ("refers", {"at": "/body/x", "to": "/body/y"}, step({})),
         ("sum", {"total": "/body/x", "parts": []}, step({})),
         ("at_most", {"at": "/body/x", "limit": 1}, step({})),
         ("at_least", {"at": "/body/x", "limit": 1}, step({})),
@@ -614,7 +615,6 @@ def test_a_price_is_compared_as_a_decimal_fraction() -> None:
     claims = {**PUTER_CARD.claims, "prices": {"input": {"read_as": 0.07}}}
     card = replace(PUTER_CARD, said={**PUTER_CARD.said, "claims": claims})
     arguments = {
-        ("refers", {"at": "/body/x", "to": "/body/y"}, step({})),
         "list": "/body/models",
         "names": ["/id"],
         "at": "/costs/input",
