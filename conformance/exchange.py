@@ -14,6 +14,8 @@ Ending = Literal["complete", "error", "cut"]
 
 CLIENT_ERROR, TOO_MANY_REQUESTS, SERVER_ERROR = 400, 429, 500
 """HTTP's own statuses (RFC 9110, RFC 6585): the first of the refusals, that of a rate limit, the first of a server's own failures."""
+NOTHING_THERE = (404, 405)
+"""By these HTTP says that there is no such resource, or that it has no such method (RFC 9110)."""
 
 
 def header(headers: Headers, name: str) -> str | None:

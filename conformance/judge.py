@@ -72,6 +72,9 @@ def judge(rule: Rule, seen: Seen) -> Finding:
             return Finding(rule, "not asked", _not_refused(step) or "")
         else:
             doubt = doubt or _not_refused(step)
+    there = rule.needs.get("there")
+    if there is not None and not select(seen.step().document, there):
+        return Finding(rule, "not asked", doubt or f"nothing to look at: nothing stands at {there}")
     try:
         found = tuple(function(seen, **rule.arguments))
     except Exception as error:
@@ -81,10 +84,24 @@ def judge(rule: Rule, seen: Seen) -> Finding:
             return Finding(rule, "not asked", f"nothing to look at: {error}")
         return Finding(rule, "suite error", f"check {rule.check} raised {type(error).__name__}: {error}")
     if found:
-        return Finding(rule, "broken", "; ".join(seen.told), found)
+        return Finding(rule, "broken", "; ".join(seen.told), (*_unrefused(rule, looks_at), *found))
     if doubt:
         return Finding(rule, "not asked", doubt)
     return Finding(rule, "kept", "; ".join(seen.told))
+
+
+def _unrefused(rule: Rule, steps: list[Step]) -> Iterator[Mismatch]:
+    """That a refusal never came, for a check that only says how it had to look."""
+    for step in steps:
+        response = step.exchange.response
+        if (
+            rule.check not in OF_REFUSALS
+            and step.expect != "answered"
+            and response is not None
+            and _is_good(step)
+        ):
+            wanted = step.contract.failures[step.expect["error"]].status if step.expect != "refused" else None
+            yield Mismatch("/status", str(wanted or "a refusal (4xx)"), response.status)
 
 
 def outage(step: Step) -> str | None:

@@ -169,15 +169,16 @@ def equal(
     same_as: str | None = None,
     step: str | None = None,
     as_step: str | None = None,
+    first: bool = False,
 ) -> Iterator[Mismatch]:
-    """`at` equals `to`, or what stands at `same_as` (of step `as_step`)."""
+    """`at` equals `to`, or what stands at `same_as` (of step `as_step`); of several places the `first` alone, if said."""
     if same_as is not None:
         other = _one(seen, same_as, as_step or step)
         to = other[1] if other else ABSENT
     found = select(seen.step(step).document, at)
     if not found:
         yield Mismatch(at, f"{to!r}", ABSENT)
-    for where, value in found:
+    for where, value in found[:1] if first else found:
         if value != to:
             yield Mismatch(
                 where, json.dumps(to, ensure_ascii=False) if to is not ABSENT else "the same", value
@@ -615,11 +616,32 @@ def _same_text(expected: Any, got: Any, at: str) -> Iterator[Mismatch]:
 # What the model said
 
 
+def _whole(step: Step) -> str | None:
+    """That an answer ended by itself below its cap: it was never cut. None if the cap may have cut it."""
+    usage, cap = step.reply.usage, step.turn.max_tokens if step.turn else None
+    if cap is None or usage is None or step.reply.finish == "length" or not 0 < usage.output < cap:
+        return None
+    return f"the answer ended by itself, {usage.output} tokens under a cap of {cap}: it was not cut"
+
+
 @check
 def finish_is(seen: Seen, finish: str, step: str | None = None) -> Iterator[Mismatch]:
     reply = seen.step(step).reply
     if reply.finish != finish:
+        whole = _whole(seen.step(step)) if finish == "length" else None
+        if whole:
+            raise Unseen(whole)
         yield Mismatch("/finish", finish, reply.finish)
+
+
+@check
+def cut_says(seen: Seen, at: str, to: Any, step: str | None = None) -> Iterator[Mismatch]:
+    """An answer that the cap cut has `to` at `at`."""
+    found = tuple(equal(seen, at, to, step=step))
+    whole = _whole(seen.step(step)) if found else None
+    if whole:
+        raise Unseen(whole)
+    yield from found
 
 
 @check
@@ -837,7 +859,10 @@ def counts_alike(seen: Seen, within: float, beside: int, step: str = "ask") -> I
 def fewer_tokens(seen: Seen, step: str, than: str) -> Iterator[Mismatch]:
     """Fewer output tokens are counted for `step` than for `than`, whose cap is higher; both are too low for the answer."""
     fewer, more = seen.step(step).reply.usage, seen.step(than).reply.usage
-    if fewer is None or more is None:
+    if fewer is None or more is None or not more.output:
         raise Unseen("no output tokens are counted")
+    whole = _whole(seen.step(than))
+    if whole:
+        raise Unseen(whole)
     if fewer.output >= more.output:
         yield Mismatch("/usage/output", f"fewer than {more.output}", fewer.output)

@@ -10,7 +10,7 @@ from typing import Any
 from conformance.ask import TIMEOUT_READ, Asker
 from conformance.contract import Contract, Rule
 from conformance.equivalence import expand, goes_on
-from conformance.exchange import CLIENT_ERROR, Exchange, Headers, Request
+from conformance.exchange import CLIENT_ERROR, NOTHING_THERE, Exchange, Headers, Request
 from conformance.finding import Finding
 from conformance.framing import read
 from conformance.judge import judge, outage
@@ -95,6 +95,9 @@ class Run:
         except OverBudget as error:
             return Finding(rule, "over budget", str(error))
         found = judge(rule, Seen(contract, rule, steps, target.card, target.model))
+        if not rule.implied and found.word in ("kept", "broken"):
+            missing = self._missing(target, contract, steps)
+            found = Finding(rule, "not asked", missing) if missing else found
         address = self._address(target, contract, rule.probe)
         step = _guilty(steps, contract)
         line = again(target, step.exchange) if step else ""
@@ -103,6 +106,26 @@ class Run:
         if found.word == "inconclusive" and retries:
             reason += f", after {retries} {'retry' if retries == 1 else 'retries'}"
         return Finding(rule, found.word, reason, found.mismatches, evidence, line)
+
+    def _missing(self, target: Target, contract: Contract, steps: Mapping[str, Step]) -> str | None:
+        """That a refusal says nothing, as a good request for the same is answered with it: nothing is there. Else None."""
+        refused, status = _guilty(steps, contract), contract.rules.get("status")
+        response = refused.exchange.response if refused else None
+        if refused is None or refused.expect == "answered" or response is None or status is None:
+            return None
+        if response.status not in NOTHING_THERE or status.probe is None:
+            return None
+        try:
+            good = _guilty(self.seen(target, contract, status.probe), contract)
+        except Unfounded as error:
+            return f"nothing was there to refuse: {error}"
+        except (CannotAsk, OverBudget):
+            return None
+        came = good.exchange.response if good else None
+        if good is None or came is None or good.expect != "answered" or came.status not in NOTHING_THERE:
+            return None
+        asked = good.exchange.request
+        return f"nothing is there to refuse: {asked.method} {asked.target} is answered with {came.status}"
 
     def seen(self, target: Target, contract: Contract, probe: str) -> Mapping[str, Step]:
         """The steps of a probe as they went, without those after an outage.

@@ -510,6 +510,31 @@ def test_what_is_seen_not_to_hold_is_broken_by_any_answer() -> None:
     assert verdict(CONVERSE, rule, answer(CONVERSE), expect={"error": "bad-request"}).word == "broken"
 
 
+def test_of_a_refusal_that_never_came_the_status_is_told_first() -> None:
+    rule = ruling(CONVERSE, "present", {"at": "/body/message"})
+    finding = verdict(CONVERSE, rule, answer(CONVERSE), expect={"error": "bad-request"})
+    assert [(each.at, each.expected) for each in finding.mismatches] == [
+        ("/status", "400"),
+        ("/body/message", "a member"),
+    ]
+    bare = replace(refusal(CONVERSE, "bad-request"), body={})
+    assert [
+        each.at for each in verdict(CONVERSE, rule, bare, expect={"error": "bad-request"}).mismatches
+    ] == ["/body/message"]
+
+
+def test_details_of_what_is_not_there_are_not_asked() -> None:
+    rule = ruling(CONVERSE, "present", {"at": "/body/output/message/mood"})
+    assert verdict(CONVERSE, rule, answer(CONVERSE)).word == "broken"
+    finding = verdict(CONVERSE, replace(rule, needs={"there": "/body/feelings"}), answer(CONVERSE))
+    assert (finding.word, finding.reason) == (
+        "not asked",
+        "nothing to look at: nothing stands at /body/feelings",
+    )
+    there = replace(rule, needs={"there": "/body/output/message/content/*/text"})
+    assert verdict(CONVERSE, there, answer(CONVERSE)).word == "broken"
+
+
 def test_how_refusals_look_is_not_asked_of_an_answer_in_the_place_of_one() -> None:
     rule = replace(ruling(CONVERSE, "present", {"at": "/body/message"}), scope="refusal")
     finding = verdict(CONVERSE, rule, answer(CONVERSE), expect={"error": "bad-request"})

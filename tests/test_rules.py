@@ -404,6 +404,13 @@ CASES = [
         [text("Hi", tokens=(5, 9), name="narrow"), text("Hi", tokens=(5, 9), name="wide")],
         ["/usage/output"],
     ),
+    Case(
+        "equal",
+        {"at": "/events/*/d", "to": "", "first": True},
+        step(events=[Event("role", {}), Event("piece", {"d": ""}), Event("piece", {"d": "x"})], contract=STREAM),
+        step(events=[Event("role", {}), Event("piece", {"d": "x"}), Event("piece", {"d": ""})], contract=STREAM),
+        ["/events/1/d"],
+    ),
     # Refusals
     Case("answered", {}, text("Hi"), text("Hi", status=201), ["/status"]),
     Case("answered", {}, text("Hi"), step({"status": "queued"}), ["/body"]),
@@ -443,6 +450,13 @@ CASES = [
     ),
     # What the model said
     Case("finish_is", {"finish": "stop"}, text("Hi"), text("Hi", finish="max_tokens"), ["/finish"]),
+    Case(
+        "cut_says",
+        {"at": "/body/why", "to": "cap"},
+        step({"why": "cap"}, turn=turn(max_tokens=9)),
+        text("Hi", tokens=(5, 9), turn=turn(max_tokens=9)),
+        ["/body/why"],
+    ),
     Case("text_equals", {"text": "Hi"}, text(" Hi\n"), text("Hi!"), ["/text"]),
     Case("text_has", {"text": "PELICAN7"}, text("It is pelican7."), text("It is PELICAN 7."), ["/text"]),
     Case("text_lacks", {"text": "STOP"}, text("one two stop"), text("one STOP two"), ["/text"]),
@@ -517,6 +531,28 @@ def test_a_check_is_broken_by_anything_else_and_says_where(case: Case) -> None:
     found = case.mismatches(case.broken)
     assert [each.at for each in found] == list(case.at)
     assert all(each.expected and isinstance(each.expected, str) for each in found)
+
+
+@pytest.mark.parametrize(
+    ("check", "arguments"),
+    [
+        ("finish_is", {"finish": "length"}),
+        ("cut_says", {"at": "/body/why", "to": "cap"}),
+        ("fewer_tokens", {"step": "ask", "than": "ask"}),
+    ],
+)
+def test_an_answer_that_ends_by_itself_under_its_cap_was_not_cut(
+    check: str, arguments: dict[str, Any]
+) -> None:
+    rule = replace(RULE, check=check, arguments=arguments)
+
+    def found(tokens: int) -> list[Mismatch]:
+        answered = text("Hi", tokens=(5, tokens), turn=turn(max_tokens=16))
+        return list(CHECKS[check](Seen(CONVERSE, rule, {"ask": answered}), **arguments))
+
+    with pytest.raises(Unseen, match="ended by itself, 9 tokens under a cap of 16"):
+        found(9)
+    assert found(16) and found(17), "whoever used the cap up, or did not mind it, was cut or should have been"
 
 
 def test_every_check_has_a_case() -> None:

@@ -136,6 +136,25 @@ def test_an_outage_in_the_first_step_is_told_as_an_outage(
     assert str(status) in finding.reason
 
 
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_refusal_by_which_good_requests_are_answered_too_says_nothing(
+    provider: Provider, tmp_path: Path, status: int
+) -> None:
+    served = provider((status, {"message": "no such page"}))
+    told, refused = judged(served, tmp_path, "status", "unknown-model-is-refused")
+    assert (told.word, refused.word) == ("broken", "not asked")
+    assert refused.reason.startswith("nothing is there to refuse: POST /model/")
+    assert refused.reason.endswith(f"is answered with {status}")
+
+
+def test_a_refusal_with_404_counts_where_good_requests_are_answered(
+    provider: Provider, tmp_path: Path
+) -> None:
+    served = provider((404, {"message": "no such model"}), (200, HELLO))
+    [refused] = judged(served, tmp_path, "unknown-model-is-refused")
+    assert (refused.word, len(served.asked)) == ("kept", 2)
+
+
 def test_nobody_is_inconclusive(provider: Provider, tmp_path: Path) -> None:
     served = provider((200, HELLO))
     served.target = replace(served.target, endpoint="http://127.0.0.1:9")
