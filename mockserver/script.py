@@ -22,7 +22,7 @@ class Step:
     comments: int = 0
 
     def counted(self, turn: Turn) -> Reply:
-        """The scripted reply with the tokens it would have cost."""
+        """The scripted reply with the tokens it would have cost, spoken where speech is asked for. Raises CannotSpeak."""
         from mockserver.simulation import tokens
 
         assert self.reply is not None
@@ -31,7 +31,12 @@ class Step:
         output = tokens.count_text(self.reply.text)
         for call in self.reply.tool_calls:
             output += tokens.count_text(f"{call.name}{call.arguments}")
-        return replace(self.reply, usage=Usage(input=tokens.count(turn), output=output))
+        counted = replace(self.reply, usage=Usage(input=tokens.count(turn), output=output))
+        if turn.speech is None or counted.tool_calls:
+            return counted
+        from mockserver.simulation.speaking import aloud
+
+        return aloud(counted, turn.speech)
 
     def ended_early(self, reply: Reply) -> Reply:
         """The words of `reply` that came before a failure which the API does not tell, as if they were all."""

@@ -41,7 +41,7 @@ from .mentions import mentions
 from .nudges import hands_over, is_nudge
 from .reading import words
 from .shown import Shown, shown
-from .speaking import CannotSpeak, speak, speakable, spoken_tokens
+from .speaking import CannotSpeak, aloud, speakable
 from .spoken import unspoken
 from .tokens import count, count_call, count_media, count_text, split
 from .vision import Picture, UnreadableMedia, look
@@ -155,12 +155,8 @@ def _reply(scene: _Scene, called: tuple[ToolCall, ...], variant: str, ability: A
         usage = replace(usage, output=usage.output + missed, accepted=accepted, rejected=missed)
     if text:
         parts.append(Text(text))
-    if text and turn.speech is not None:
-        form = str(turn.speech.get("format"))
-        spoken = spoken_tokens(text)
-        parts.append(Media("audio", form, speak(text, form)))
-        usage = replace(usage, output=usage.output + spoken, audio=spoken)
-    return Reply(tuple(parts), finish, usage, stop, tuple(citations))
+    made = Reply(tuple(parts), finish, usage, stop, tuple(citations))
+    return made if turn.speech is None else aloud(made, turn.speech)
 
 
 def _cited(text: str, prompt: str) -> tuple[str, Citation]:

@@ -8,11 +8,16 @@ import math
 import sys
 import wave
 import zlib
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
+from typing import Any
+
+from conformance.values import Media, Reply
 
 from .tokens import split
 
-__all__ = ["FORMATS", "CannotSpeak", "speak", "speakable", "spoken_tokens"]
+__all__ = ["FORMATS", "CannotSpeak", "aloud", "speak", "speakable", "spoken_tokens"]
 
 RATE = 24_000
 """Samples a second, one channel of 16 bits."""
@@ -55,6 +60,16 @@ def _compressed(wav: bytes, form: str) -> bytes:
             "pip install 'provider-conformance[sound]'; wav and pcm16 need nothing"
         ) from error
     return compress(wav, form)
+
+
+def aloud(reply: Reply, speech: Mapping[str, Any]) -> Reply:
+    """The reply with the sound of its words, counted; one without words as it is. `speech` is a turn's. Raises CannotSpeak."""
+    if not reply.text:
+        return reply
+    form, tokens = str(speech.get("format")), spoken_tokens(reply.text)
+    sound = Media("audio", form, speak(reply.text, form))
+    usage = reply.usage and replace(reply.usage, output=reply.usage.output + tokens, audio=tokens)
+    return replace(reply, parts=(*reply.parts, sound), usage=usage)
 
 
 def spoken_tokens(text: str) -> int:

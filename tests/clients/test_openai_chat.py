@@ -471,6 +471,15 @@ class TestSound:
         # Blocks are counted, and a first one with silence of the encoder's own.
         assert reader(io.BytesIO(base64.b64decode(audio.data))).info.length == pytest.approx(seconds, abs=0.1)
 
+    def test_what_a_test_says_is_spoken_too(self, create: Create, mock_provider: Any) -> None:
+        mock_provider.reply("The kettle is on")
+        answer = create(AMBER, model="gpt-audio", **SPOKEN)
+        [choice] = answer.choices
+        assert (choice.message.audio.transcript, choice.message.content) == ("The kettle is on", None)
+        assert base64.b64decode(choice.message.audio.data)[:4] == b"RIFF"
+        details = answer.usage.completion_tokens_details
+        assert 0 < details.audio_tokens == answer.usage.completion_tokens - details.text_tokens
+
     def test_a_format_that_nothing_makes_is_told_to_be_ours(
         self, client: OpenAI, monkeypatch: pytest.MonkeyPatch
     ) -> None:
