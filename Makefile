@@ -13,6 +13,8 @@ PYTEST_LOWEST := build/pytest-lowest
 AWS_CLIENTS := build/aws-clients
 # LiteLLM pins an openai of its own; its responses() is not without its extra `mcp`.
 LITELLM := build/litellm
+# Frameworks for agents, beside what .venv has: LangSmith's plugin would be loaded by every pytest there.
+AGENTS := build/agents
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint lock readme clean chromium
@@ -28,7 +30,8 @@ help:
 run: .venv/.installed
 	@.venv/bin/conformance run --report-dir build/report
 
-test: .venv/.installed $(NODE_INSTALLED) $(PYTEST_LOWEST)/.installed $(AWS_CLIENTS)/.installed $(LITELLM)/.installed chromium
+test: .venv/.installed $(NODE_INSTALLED) $(PYTEST_LOWEST)/.installed $(AWS_CLIENTS)/.installed $(LITELLM)/.installed $(AGENTS)/.installed \
+		chromium
 	@$(PY) -m pytest -n 2
 
 lint: .venv/.installed
@@ -46,6 +49,10 @@ lock:
 		--upgrade --quiet --custom-compile-command 'make lock' -o requirements-aws-clients.lock
 	@echo 'litellm[mcp]' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes \
 		--upgrade --quiet --custom-compile-command 'make lock' -o requirements-litellm.lock
+	@printf 'openai-agents\npydantic-ai-slim[openai,bedrock,mistral]\nlangchain-openai\nlanggraph\n' | $(UV) pip compile - \
+		--universal --python-version 3.11 --generate-hashes --upgrade --quiet --custom-compile-command 'make lock' \
+		-c requirements.lock $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.lock) \
+		-o requirements-agents.lock
 	@cd $(NODE_CLIENTS) && rm -f package-lock.json && npm install --package-lock-only
 
 readme: .venv/.installed
@@ -88,6 +95,11 @@ $(AWS_CLIENTS)/.installed: requirements-aws-clients.lock .venv/.installed
 $(LITELLM)/.installed: requirements-litellm.lock .venv/.installed
 	@rm -rf $(LITELLM)
 	@$(PIP_INSTALL) --no-deps --target $(LITELLM) --require-hashes -r requirements-litellm.lock
+	@touch $@
+
+$(AGENTS)/.installed: requirements-agents.lock .venv/.installed
+	@rm -rf $(AGENTS)
+	@$(PIP_INSTALL) --no-deps --target $(AGENTS) --require-hashes -r requirements-agents.lock
 	@touch $@
 
 # Where we may install it we do; elsewhere the browser's own test says that it is missing.
