@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +78,17 @@ class Card:
 
     def claim(self, name: str) -> Mapping[str, Any] | None:
         """The claim at `name` (`max_output`, `quotas.requests_per_minute`, `apis.converse`)."""
-        found: Any = self.claims
-        for part in name.split("."):
-            if not isinstance(found, Mapping) or part not in found:
-                return None
-            found = found[part]
-        return found  # type: ignore[no-any-return]
+        if name not in self._found:
+            found: Any = self.claims
+            for part in name.split("."):
+                found = found.get(part) if isinstance(found, Mapping) else None
+            self._found[name] = found
+        return self._found[name]
+
+    @cached_property
+    def _found(self) -> dict[str, Mapping[str, Any] | None]:
+        """The claims that were looked for before, by their names: with each request they are asked for again."""
+        return {}
 
     def value(self, name: str, reality: str = "documented") -> Any:
         """What the claim is read as (or was observed to be, where `reality` is observed); None if not claimed."""

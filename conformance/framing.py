@@ -48,8 +48,9 @@ def encode_event(contract: Contract, event: Event, kind: str = "event") -> bytes
     if framing["kind"] == "ndjson":
         return dump(event.data, sort) + b"\n"
     if framing["kind"] == "sse":
-        text = event.data if isinstance(event.data, str) else dump(event.data, sort).decode()
-        return sse.encode(sse.Message(text, event=event.name), event_line=framing["event_line"])
+        if isinstance(event.data, str):
+            return sse.encode(sse.Message(event.data, event=event.name), event_line=framing["event_line"])
+        return sse.encode_line(dump(event.data, sort), event.name, framing["event_line"])
     data = event.data
     embedded = framing.get("embedded")
     if embedded and isinstance(data, dict) and embedded in data:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from conformance.exchange import Event, Response
@@ -36,12 +37,16 @@ def parts(pointer: str) -> list[str]:
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
 
 
+_steps = lru_cache(1024)(lambda pointer: tuple(parts(pointer)))
+"""The parts of a pointer: those of contracts are asked for with each request again."""
+
+
 def select(value: Any, pointer: str) -> list[tuple[str, Any]]:
     """Every place the pointer finds, as (exact pointer, value); empty if there is none."""
-    return list(_walk(value, parts(pointer), ""))
+    return list(_walk(value, _steps(pointer), ""))
 
 
-def _walk(value: Any, steps: list[str], at: str) -> Iterator[tuple[str, Any]]:
+def _walk(value: Any, steps: tuple[str, ...], at: str) -> Iterator[tuple[str, Any]]:
     if not steps:
         yield at, value.data if isinstance(value, Event) else value
         return

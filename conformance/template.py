@@ -8,6 +8,8 @@ from typing import Any
 
 __all__ = ["fill"]
 
+_NAME = re.compile(r"\{(\w+)\}")
+
 
 def fill(template: Any, values: Mapping[str, Any]) -> Any:
     """`template` with every {name} of its strings replaced from `values`; unknown names stay.
@@ -17,12 +19,10 @@ def fill(template: Any, values: Mapping[str, Any]) -> Any:
     if isinstance(template, str):
         if "{" not in template:
             return template
-        whole = re.fullmatch(r"\{(\w+)\}", template)
+        whole = _NAME.fullmatch(template)
         if whole and whole[1] in values:
             return values[whole[1]]
-        return re.sub(
-            r"\{(\w+)\}", lambda found: str(values[found[1]]) if found[1] in values else found[0], template
-        )
+        return _NAME.sub(lambda found: str(values[found[1]]) if found[1] in values else found[0], template)
     if isinstance(template, Mapping):
         return {key: fill(value, values) for key, value in template.items()}
     if isinstance(template, list):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from conformance.card import Card
@@ -63,7 +63,7 @@ class Asking:
     def __init__(self, mock: Mock, request: Request, routed: Route, provider: Provider, now: float) -> None:
         self.mock, self.request, self.routed, self.provider, self.now = mock, request, routed, provider, now
         self.specs = mock.specs
-        self.ids = Ids(mock.seed, request)
+        self.ids = Ids(mock.seed, mock.chance, request)
         self.request_id = self.ids.uuid()
         self.contract: Contract | None = None
         self.parameters: Mapping[str, str] = {}
@@ -140,6 +140,8 @@ class Asking:
 
     def _speaks(self, contract: Contract, parameters: Mapping[str, str]) -> bool:
         """Whether the contract has the form of the bodies for the model that the path names."""
+        if "models" not in contract.request:
+            return True
         where = contract.model_at or {}
         card, _ = self.specs.named(self.provider, parameters.get(where.get("path", ""), ""))
         return card is None or contract.speaks(card.id_at(self.provider))
@@ -268,6 +270,11 @@ class Asking:
         """The region of the credentials, of the host name, or the one this mock stands for."""
         return self.principal.region or self.routed.region
 
+    @property
+    def _told_region(self) -> str:
+        """The same as answers name it; "" at a provider without regions."""
+        return self.region or str((self.provider.said.get("region") or {}).get("default", ""))
+
     def in_region(self) -> Check:
         yield from ()
         if self.card is None or self.region is None:
@@ -287,7 +294,10 @@ class Asking:
             turn = dialect(self.contract.dialect).read(self.body, self.contract.profile)
             header = self.contract.request.get("tier_header")
             tier = turn.tier or (self.request.header(header) if header else None)
-            self.turn = replace(turn, model=self.model, stream=self.contract.streams, tier=tier)
+            streams = self.contract.streams
+            if (turn.model, turn.stream, turn.tier) != (self.model, streams, tier):
+                turn = replace(turn, model=self.model, stream=streams, tier=tier)
+            self.turn = turn
         return self.turn
 
     def tier(self) -> Check:
@@ -313,10 +323,9 @@ class Asking:
         from mockserver.services.guarding import Unknown, named
 
         yield from ()
-        region = self._values({})["region"]
         try:
             self.guarding = named(
-                self.specs, self._contract, self.request, self.body, region, self.latency_ms
+                self.specs, self._contract, self.request, self.body, self._told_region, self.latency_ms
             )
         except Unknown as error:
             return Refusal("unknown-guardrail", {"got": str(error)})
@@ -624,7 +633,7 @@ class Asking:
         return {
             "request_id": self.request_id,
             "request_hex": self.request_id.replace("-", ""),
-            "date": formatdate(self.now, usegmt=True),
+            "date": _http_date(int(self.now)),
             "now": int(self.now),
             "latency_ms": self.latency_ms,
             "model": self.model or "",
@@ -632,7 +641,7 @@ class Asking:
             "served_model": served.get("model", ""),
             "path": self.routed.path,
             "method": self.request.method,
-            "region": self.region or (self.provider.said.get("region") or {}).get("default", ""),
+            "region": self._told_region,
             "origin": self.request.header("origin") or "*",
             **more,
         }
@@ -679,6 +688,11 @@ CHECKS = {
     "funds": Asking.funds,
 }
 """The checks by the names that contracts and providers list under `checks`."""
+
+
+@lru_cache(maxsize=1)
+def _http_date(now: int) -> str:
+    return formatdate(now, usegmt=True)
 
 
 def _media(turn: Turn) -> Iterator[Media]:

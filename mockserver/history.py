@@ -101,5 +101,12 @@ def weigh(value: Any) -> tuple[int, list[History]]:
         if id(each) not in seen:
             seen.add(id(each))
             weight += 2
-            left.extend(inner)
+            for part in inner:
+                # Most are of these two kinds, and need no turn of their own.
+                if part is None:
+                    weight += NUMBER
+                elif type(part) is str:
+                    weight += len(part) + 3
+                else:
+                    left.append(part)
     return weight, histories

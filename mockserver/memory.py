@@ -212,7 +212,8 @@ class Memory:
 
     def space(self, name: str) -> Space:
         """The space called `name`, made when first asked for."""
-        return self._spaces.setdefault(name, Space())
+        found = self._spaces.get(name)
+        return self._spaces.setdefault(name, Space()) if found is None else found
 
     def spaces(self) -> list[Space]:
         """All spaces there are."""

@@ -46,6 +46,8 @@ class Mock:
             check_broken(specs, name)
         self.specs, self.credentials, self.auth, self.reality = specs, credentials, auth, reality
         self.broken, self.seed = tuple(broken), seed
+        self.chance = random.Random(os.urandom(32))
+        """What ids are drawn from without a seed: one for all requests, because to seed another one takes its time."""
         self.limits = dict(limits or {})
         self.openai_profile = openai_profile
         self.state: State = state or Memory()
@@ -76,12 +78,11 @@ def check_broken(specs: Specs, name: str) -> None:
 
 
 class Ids:
-    """Random ids; with a seed the same ids for the same request, in any process."""
+    """Ids drawn from `chance`; with a seed the same ids for the same request, in any process."""
 
-    def __init__(self, seed: int | None, request: Request) -> None:
+    def __init__(self, seed: int | None, chance: random.Random, request: Request) -> None:
         if seed is None:
-            # Unguessable, and one call for all the ids of a request instead of one for each character.
-            self._random = random.Random(os.urandom(32))
+            self._random = chance
         else:
             digest = hashlib.sha256(
                 f"{seed}\n{request.method} {request.target}\n".encode() + request.body

@@ -23,6 +23,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol, cast
 
 from conformance.exchange import Event
@@ -105,6 +106,7 @@ class Dialect(Protocol):
 NAMES = ("mistral", "mistral_text", "converse", "chat", "completions", "responses", "messages", "puter")
 
 
+@cache
 def dialect(name: str) -> Dialect:
     """The dialect called `name`; one of `NAMES`."""
     if name not in NAMES:

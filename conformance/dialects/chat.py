@@ -945,20 +945,27 @@ def padding_text(padding: JSON, ids: Ids) -> str:
 
 def arranged(answer: JSON, profile: Profile) -> dict[str, Any]:
     """A copy of `answer` that shares nothing with the profile or other events; keys sorted if it says so."""
-    names = sorted(answer) if profile["sorted"] else answer
-    return {name: _arranged(answer[name], profile) for name in names}
+    return _copied(answer, bool(profile["sorted"]))
 
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 """What nearly every value in an event is, and what has no keys to sort."""
 
 
-def _arranged(value: Any, profile: Profile) -> Any:
-    if type(value) in _PLAIN:
-        return value
-    if isinstance(value, Mapping):
-        return arranged(value, profile)
-    return [_arranged(item, profile) for item in value] if isinstance(value, list | tuple) else value
+def _copied(members: JSON, in_order: bool) -> dict[str, Any]:
+    return {
+        name: value if type(value := members[name]) in _PLAIN else _copy(value, in_order)
+        for name in (sorted(members) if in_order else members)
+    }
+
+
+def _copy(value: Any, in_order: bool) -> Any:
+    # An abstract class is slow to ask, and nearly no mapping is anything but a dict.
+    if type(value) is dict or isinstance(value, Mapping):
+        return _copied(value, in_order)
+    if isinstance(value, list | tuple):
+        return [item if type(item) in _PLAIN else _copy(item, in_order) for item in value]
+    return value
 
 
 def write_usage(usage: Usage, asked: str, answered: str, details: Mapping[str, JSON]) -> dict[str, Any]:

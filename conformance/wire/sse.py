@@ -74,6 +74,22 @@ def encode(
     return (end.join(lines) + end + end).encode()
 
 
+def encode_line(
+    data: bytes, event: str | None = None, event_line: Literal["before", "after", "none"] = "before"
+) -> bytes:
+    """As `encode` for data of one line, compact JSON for one, which has to have no CR and no LF.
+
+    Raises ValueError for a line break in `event`.
+    """
+    if event is None or event_line == "none":
+        return b"data: %b\n\n" % data
+    _refuse_breaks("event", event)
+    name = event.encode()
+    if event_line == "before":
+        return b"event: %b\ndata: %b\n\n" % (name, data)
+    return b"data: %b\nevent: %b\n\n" % (data, name)
+
+
 def comment(text: str) -> bytes:
     """A comment, which readers skip, with a blank line: some take blocks instead of lines."""
     _refuse_breaks("comment", text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .words import gist
+from .words import gist, may_say
 
 __all__ = ["counting", "is_greeting", "length"]
 
@@ -42,7 +42,7 @@ def is_greeting(prompt: str) -> bool:
 
 def counting(prompt: str) -> str | None:
     """The numbers that the prompt wants counted; None if it wants none."""
-    match = COUNT.search(gist(prompt))
+    match = COUNT.search(gist(prompt)) if may_say(prompt, ("count",)) else None
     if not match:
         return None
     last = int(match["last"].replace(",", ""))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 
+from .words import may_say
+
 __all__ = ["IN_QUOTES", "inside", "literal"]
 
 WINDOW, TAIL_LENGTH = 2000, 300
 """Characters at either end of a prompt in which an instruction is looked for, and of its own tail."""
 
 IN_QUOTES = re.compile(r"(?:“([^”]+)”|\"([^\"]+)\"|'(.+?)'(?!\w)|`([^`]+)`)", re.S)
-VERB = r"(?:reply|respond|answer|say|repeat|return|output|write|print|echo)"
+VERBS = ("reply", "respond", "answer", "say", "repeat", "return", "output", "write", "print", "echo")
+VERB = rf"(?:{'|'.join(VERBS)})"
 START = r"(?:^|(?<=[.!?:,;\n])\s{0,4}|\b(?:please|always|must|should|only|just|then|and|to|you)\s+)"
 JOINTS = (
     r"(?:\s+(?:back|me|after|with|to|this|the|following|message|question|by|saying|in|your|reply|answer))*"
@@ -55,6 +58,8 @@ MEASURED = re.compile(
 
 def literal(prompt: str) -> str | None:
     """The text that the prompt wants repeated; None if it wants no such thing."""
+    if not may_say(prompt, VERBS):
+        return None
     for kind in (WITH_COLON, NAMED_COLON, REPEAT_COLON):
         if found := _at_an_end(kind, prompt):
             return _unquoted(prompt[found[1] :])

@@ -45,7 +45,7 @@ from .speaking import CannotSpeak, aloud, speakable
 from .spoken import unspoken
 from .tokens import count, count_call, count_media, count_text, split
 from .vision import Picture, UnreadableMedia, look
-from .words import gist, topics
+from .words import gist, may_say, topics
 
 __all__ = [
     "Ability",
@@ -65,6 +65,13 @@ NARRATED = re.compile(
     re.I,
 )
 """A wish to be told what is about to be done, before it is done."""
+PICTURES = ("image", "picture", "photo", "photograph", "screenshot", "drawing", "drawn")
+SOUNDS = ("recording", "audio", "sound", "dialled", "dialed")
+OF_PICTURE = re.compile(rf"\b(?:{'|'.join(PICTURES)})s?\b", re.I)
+OF_SOUND = re.compile(rf"\b(?:{'|'.join(SOUNDS)})s?\b", re.I)
+ONLY = re.compile(r"\b(?:only|just|nothing else|nothing but|one word|single word)\b", re.I)
+CAPITALS = re.compile(r"\b(?:upper[ -]?case|all caps|capital letters)\b", re.I)
+SMALL_LETTERS = re.compile(r"\blower[ -]?case\b", re.I)
 WORDY = 120
 """Words of an answer for who wants it verbose."""
 SHOWN = 2000
@@ -119,8 +126,7 @@ def _reply(scene: _Scene, called: tuple[ToolCall, ...], variant: str, ability: A
     thought = 0
     finish: Finish = "stop"
     if ability.reasoning and turn.reasoning != "none" and (turn.reasoning or ability.unasked):
-        trace, cut = _cut(scene.reasoning(called), left)
-        thought = count_text(trace)
+        trace, thought, cut = _cut(scene.reasoning(called), left)
         left -= thought
         parts.append(Reasoning(trace))
         if cut:
@@ -139,10 +145,10 @@ def _reply(scene: _Scene, called: tuple[ToolCall, ...], variant: str, ability: A
     stop = _first_stop(text, turn.stop)
     if stop is not None:
         text, finish = text[: text.index(stop)], "stop_sequence"
-    text, cut = _cut(text, left if turn.speech is None else speakable(left))
+    text, written, cut = _cut(text, left if turn.speech is None else speakable(left))
     if cut or whole:
         stop, finish = None, "length"
-    usage = Usage(prompt, thought + count_text(text), thought, heard=scene.heard)
+    usage = Usage(prompt, thought + written, thought, heard=scene.heard)
     citations: list[Citation] = []
     if turn.search and text and finish == "stop" and turn.output is None and turn.speech is None:
         cited, citation = _cited(text, scene.prompt)
@@ -174,12 +180,16 @@ def _first_stop(text: str, stops: Sequence[str]) -> str | None:
     return min(found)[2] if found else None
 
 
-def _cut(text: str, tokens: float) -> tuple[str, bool]:
-    """(the first tokens of a text, whether any were cut off)."""
+def _cut(text: str, tokens: float) -> tuple[str, int, bool]:
+    """(the first tokens of a text, how many they are, whether any were cut off)."""
+    if len(text) <= tokens:
+        # A token is a character at least.
+        return text, count_text(text), False
     pieces = split(text)
     if len(pieces) <= tokens:
-        return text, False
-    return "".join(pieces[: int(tokens)]), True
+        return text, len(pieces), False
+    kept = pieces[: int(tokens)]
+    return "".join(kept), len(kept), True
 
 
 @dataclass(frozen=True)
@@ -348,9 +358,9 @@ class _Scene:
         if self.turn.output is not None:
             return json.dumps(self.json(), ensure_ascii=False)
         text = self.words(variant)
-        if re.search(r"\b(?:upper[ -]?case|all caps|capital letters)\b", self.system, re.I):
+        if CAPITALS.search(self.system):
             return text.upper()
-        return text.lower() if re.search(r"\blower[ -]?case\b", self.system, re.I) else text
+        return text.lower() if SMALL_LETTERS.search(self.system) else text
 
     def json(self) -> Any:
         said = mentions(self.said)
@@ -518,22 +528,16 @@ def _plain(value: Any) -> str:
 
 
 def _about_picture(prompt: str) -> bool:
-    return (
-        re.search(r"\b(?:image|picture|photo|photograph|screenshot|drawing|drawn)s?\b", gist(prompt), re.I)
-        is not None
-    )
+    return may_say(prompt, PICTURES) and OF_PICTURE.search(gist(prompt)) is not None
 
 
 def _about_sound(prompt: str) -> bool:
-    return re.search(r"\b(?:recording|audio|sound|dialled|dialed)s?\b", gist(prompt), re.I) is not None
+    return may_say(prompt, SOUNDS) and OF_SOUND.search(gist(prompt)) is not None
 
 
 def _only(prompt: str) -> bool:
     """Whether the bare value is wanted, without a sentence around it."""
-    return (
-        re.search(r"\b(?:only|just|nothing else|nothing but|one word|single word)\b", gist(prompt), re.I)
-        is not None
-    )
+    return ONLY.search(gist(prompt)) is not None
 
 
 def _keys(prompt: str) -> dict[str, dict[str, Any]]:

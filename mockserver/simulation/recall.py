@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from .literal import IN_QUOTES, inside
-from .words import STOP, listed, stem
+from .words import STOP, listed, may_say, stem
 
 __all__ = ["Fact", "Question", "facts", "question", "recall"]
 
@@ -64,6 +64,13 @@ NAMED = (
     (re.compile(rf"\b[Yy]ou(?: are|'re)(?: [^.\n]{{0,80}}?)? (?:named|called) {VALUE}"), "your", "name"),
     (re.compile(r"\b[Yy]ou(?: are|'re) (?P<value>[A-Z][\w'-]*(?: [A-Z][\w'-]*)*)"), "your", "name"),
 )
+OF_SOMEBODY = (
+    (re.compile(r"\bwho am i\b|\bwhat am i called\b", re.I), Question("my", "name")),
+    (re.compile(r"\bwho are you\b|\bwhat are you called\b", re.I), Question("your", "name")),
+    (re.compile(r"\bhow old am i\b", re.I), Question("my", "age")),
+    (re.compile(r"\bwhere do i live\b", re.I), Question("my", "city")),
+)
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 ASKED = re.compile(
     r"\b(?:what|which|who|whose|tell me|recall|remind me|repeat|remember|know|give me|state|name)\b"
     r"[^.!?\n]{0,80}?"
@@ -83,16 +90,12 @@ BREAK = listed(
 def question(prompt: str) -> Question | None:
     """The fact that the prompt's end asks for; None if it asks for none."""
     end = prompt.strip()[-500:]
-    sentences = [part for part in re.split(r"(?<=[.!?])\s+|\n+", end) if part.strip()]
+    sentences = [part for part in SENTENCE_END.split(end) if part.strip()]
     for sentence in reversed(sentences):
-        if re.search(r"\bwho am i\b|\bwhat am i called\b", sentence, re.I):
-            return Question("my", "name")
-        if re.search(r"\bwho are you\b|\bwhat are you called\b", sentence, re.I):
-            return Question("your", "name")
-        if re.search(r"\bhow old am i\b", sentence, re.I):
-            return Question("my", "age")
-        if re.search(r"\bwhere do i live\b", sentence, re.I):
-            return Question("my", "city")
+        if may_say(sentence, ("am i", "are you", "do i live")):
+            for kind, asked in OF_SOMEBODY:
+                if kind.search(sentence):
+                    return asked
         if match := ASKED.search(sentence):
             words = []
             for word in match["what"].split():

@@ -73,6 +73,17 @@ def gist(text: str) -> str:
     return text if len(text) <= GIST else f"{text[: GIST // 2]}\n{text[-GIST // 2 :]}"
 
 
+def may_say(text: str, words: tuple[str, ...]) -> bool:
+    """False if none of the lower case words is in the text, in whatever case: no pattern that needs one is looked for.
+
+    True of every text with other letters than those of ASCII: a pattern has its own mind about their case.
+    """
+    if not text.isascii():
+        return True
+    lower = text.lower()
+    return any(word in lower for word in words)
+
+
 def stem(word: str) -> str:
     """The word without its ending, so that `calculator` and `calculate` are one."""
     word = word.lower().removesuffix("'s").removesuffix("’s")
