@@ -188,14 +188,15 @@ def carry_out(answer: Answer, state: State) -> Iterator[Transport]:
         while True:
             effect = answer.send(result)
             result = None
-            if isinstance(effect, Inner):
-                result = state.perform(effect)
-            else:
+            if isinstance(effect, Transport):
                 yield effect
+            else:
+                result = state.perform(effect)
     except StopIteration:
         return
-    finally:
+    except BaseException:
         _end(answer, state)
+        raise
 
 
 class _Unwanted(BaseException):
