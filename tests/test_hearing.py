@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from conformance.probes.sound import TONES, dial
 from mockserver.simulation import hearing
-from mockserver.simulation.compressed import compress
+from mockserver.simulation.compressed import compress, decode
 from mockserver.simulation.hearing import Sound, hear
 from mockserver.simulation.vision import UnreadableMedia
 
@@ -189,13 +189,19 @@ def test_a_file_that_ends_before_it_sounds_is_refused(form: str) -> None:
         hear(compress(dial("407194"), form)[:10])
 
 
-def test_a_list_of_other_files_is_opened_by_nobody(tmp_path: Path) -> None:
-    beside = tmp_path / "secret.mp3"
-    beside.write_bytes(compress(dial("407194"), "mp3"))
-    for start in (b"ID3\x04", b"OggS", b"\x1aE\xdf\xa3", b"\0\0\0\x18ftypM4A "):
-        for listed in (f"#EXTM3U\n#EXTINF:1,\n{beside}\n", f"ffconcat version 1.0\nfile '{beside}'\n"):
-            with pytest.raises(UnreadableMedia):
-                hear(start + listed.encode())
+def test_a_stream_that_changes_its_rate_is_heard_until_then() -> None:
+    change = compress(recorded(tones(TONES["9"], 0.2, 16000), 16000), "aac")
+    assert hear(compress(dial("40"), "aac") + change).digits == "40"
+
+
+@pytest.mark.parametrize("form", ["wav", "mp3", "aac", "flac", "ogg", "webm", "mp4"])
+def test_a_list_of_other_files_is_opened_by_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    (tmp_path / "secret.mp3").write_bytes(compress(dial("407194"), "mp3"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnreadableMedia):
+        decode(b"ffconcat version 1.0\nfile secret.mp3\n", form, 60)
 
 
 @pytest.mark.parametrize("part", [0.0, 0.002, 0.5, 0.99])
