@@ -40,8 +40,15 @@ class Outgoing(ABC):
         self._began = False
         self.size = 0
         self.keeps = True
+        self.waits = False
+        """Whether the answer waits for its time, and not for its client to read."""
         self.readable: Headers = ()
         """What goes with an answer of our own, so that the page that asked can read it."""
+
+    @property
+    def deserted(self) -> bool:
+        """Whether the client will say no more, so that nothing tells when it is gone."""
+        return False
 
     def begin(self, head: Head) -> None:
         """The head, held back until the first bytes of the body go out or something waits."""

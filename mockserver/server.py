@@ -21,6 +21,7 @@ from http import HTTPStatus
 from typing import cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import InvalidURLError
 
 from conformance.exchange import Headers, Request, header
 from mockserver.effects import (
@@ -50,9 +51,19 @@ PROTOCOLS = ("h2", "http/1.1")
 _QUOTED = re.compile(r"""(: (?:bytearray\()?b['"](?:[A-Za-z]+(?:-[A-Za-z]+)*:|[A-Z]{3,7} )?).*""")
 """What aiohttp quotes of what is no HTTP, after a header's name or a method: all of it may be a key."""
 
+_ABSOLUTE = re.compile(r"https?://(?:[^/?#@]*@)?(?P<host>[^/?#@]+)(?P<path>.*)", re.IGNORECASE | re.DOTALL)
+"""A target as proxies are sent it; servers have to take it too (RFC 9112, 3.2.2)."""
+
 JOINED = 1 << 16
 """Bytes of a body after which they are written, though nothing waits yet."""
 
+LARGEST_BODY = 256 << 20
+"""Bytes of a request's body that are read at all; how many of them are too many, the contracts say."""
+
+BACKLOG = 4096
+"""Connections that the system takes while we are busy: of more it lets clients wait for seconds."""
+
+VERSIONS = ((1, 0), (1, 1))
 LONGEST_LINE = 1 << 16
 """Of a request line or a header: keys that hold a presigned URL are long, and so are ARNs in a path."""
 
@@ -102,7 +113,12 @@ class Server:
             context.set_alpn_protocols(PROTOCOLS)
         try:
             listener = await self._loop.create_server(
-                partial(_Greeting, self), host, port, ssl=context, ssl_shutdown_timeout=seconds
+                partial(_Greeting, self),
+                host,
+                port,
+                ssl=context,
+                ssl_shutdown_timeout=seconds,
+                backlog=BACKLOG,
             )
         except OSError as error:
             raise CannotListen(scheme, host, port, _reason(error)) from error
@@ -152,16 +168,29 @@ class Server:
         return partial(_Http1, self, self._http1)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        transport = request.transport
+        transport, http = request.transport, cast("_Http1", request.protocol)
         if transport is None:
             return CLOSED
-        asked = await _read(request, transport)
-        out = _Http1Outgoing(request, transport, self._ending)
+        if request.version not in VERSIONS:
+            version = "HTTP/{}.{}".format(*request.version)
+            return _refuse_aloud(transport, 505, f"expected HTTP/1.0 or HTTP/1.1, got {version}")
+        if http.left and not request.content.is_eof():
+            return CLOSED
+        http.reads = True
+        try:
+            asked = await _read(request, transport)
+        except _TooLarge as error:
+            log.warning("413: a client sent too much: %s", error)
+            return _refuse(transport, 413, str(error))
+        finally:
+            http.reads = False
+        out = http.out = _Http1Outgoing(request, transport, self._ending)
         self.begins(transport)
         try:
             await self.respond(asked, out)
         finally:
             self.ends(transport)
+            http.out = None
         return KEPT if out.keeps and not self._ending else CLOSED
 
     async def respond(self, asked: Request, out: Outgoing) -> None:
@@ -198,18 +227,22 @@ class Server:
                     case Wait(seconds):
                         await out.flush()
                         due += seconds
+                        out.waits = True
                         await self._pause(due)
+                        out.waits = False
                     case Stall():
                         await out.flush()
-                        await self._pause(None)
                         out.keeps = False
+                        if not out.deserted:
+                            out.waits = True
+                            await self._pause(None)
                         return
                     case Cut():
                         await out.flush()
                         out.keeps = False
                         return
                     case Upgrade(conversation):
-                        out.keeps = False
+                        out.waits, out.keeps = True, False
                         await out.converse(conversation, self._state, partial(self._pause, None))
                         return
             await out.finish()
@@ -266,15 +299,41 @@ def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).rpartition(": ")[2]
 
 
+class _TooLarge(Exception):
+    """A body that nobody wants in memory."""
+
+    def __str__(self) -> str:
+        return f"expected a body of at most {LARGEST_BODY:,} bytes, got one of more"
+
+
 async def _read(request: web.BaseRequest, transport: asyncio.Transport) -> Request:
-    if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= (1, 1):
-        transport.write(CONTINUE)
-    return Request(
-        request.method,
+    """The request with its body. Raises _TooLarge."""
+    target, headers = _origin(
         text(request.raw_path.encode("utf-8", "surrogateescape")),
         tuple((text(name), text(value)) for name, value in request.raw_headers),
-        # Not request.read(), which refuses what is larger than 1 MiB: what is too large, the contract says.
-        await request.content.read(),
+    )
+    if (request.content_length or 0) > LARGEST_BODY:
+        raise _TooLarge
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= (1, 1):
+        transport.write(CONTINUE)
+    body = bytearray()
+    # Not request.read(), which refuses what is larger than 1 MiB: what is too large, the contract says.
+    while piece := await request.content.readany():
+        body += piece
+        if len(body) > LARGEST_BODY:
+            raise _TooLarge
+    return Request(request.method, target, headers, bytes(body))
+
+
+def _origin(target: str, headers: Headers) -> tuple[str, Headers]:
+    """Target and headers as of a client that uses no proxy: what the absolute form of a target says, Host says."""
+    parts = _ABSOLUTE.fullmatch(target)
+    if parts is None:
+        return target, headers
+    path = parts["path"]
+    return (path if path.startswith("/") else f"/{path}"), (
+        ("Host", parts["host"]),
+        *(each for each in headers if each[0].lower() != "host"),
     )
 
 
@@ -287,6 +346,10 @@ class _Http1Outgoing(Outgoing):
         self._head: bytes | None = None
         self._chunked, self._wrote = False, False
         self.keeps = request.keep_alive and not ending
+
+    @property
+    def deserted(self) -> bool:
+        return cast("_Http1", self._request.protocol).left
 
     def _open(self, head: Head, headers: list[tuple[str, str]]) -> None:
         if head.length is None and not self._bodiless:
@@ -375,6 +438,12 @@ def _refuse(
     return CLOSED
 
 
+def _refuse_aloud(transport: asyncio.Transport, status: int, said: str) -> web.StreamResponse:
+    """As `_refuse`, and the log has it too."""
+    log.warning("%d: a client sent what is no HTTP/1.1: %s", status, said)
+    return _refuse(transport, status, said)
+
+
 class _Sent(web.StreamResponse):
     """What aiohttp is given when the answer is out already: nothing is left to write."""
 
@@ -444,7 +513,7 @@ class _Refusal(asyncio.Protocol):
 class _Http1(web.RequestHandler):
     """aiohttp's side of a connection, with our words for what is no HTTP at all."""
 
-    __slots__ = ("_accepted", "_server")
+    __slots__ = ("_accepted", "_answered", "_server", "left", "out", "reads")
 
     def __init__(self, server: Server, manager: web.Server) -> None:
         super().__init__(
@@ -457,10 +526,34 @@ class _Http1(web.RequestHandler):
             max_field_size=LONGEST_LINE,
         )
         self._server = server
+        self._answered = 0
+        self.reads = False
+        """Whether a body is read that is not all there."""
+        self.left = False
+        """Whether the client has closed its side: it says no more, and is there or not."""
+        self.out: Outgoing | None = None
+        """The answer in the making."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._accepted = cast("asyncio.Transport", transport)
         super().connection_made(transport)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp's says nothing, which is False
+        """Whether something is still to be said. Who closes its side during a wait has left, as most who do.
+
+        With TLS asyncio gives no choice: both sides are closed.
+        """
+        self.left = True
+        waits = self.reads or (self.out is not None and self.out.waits)
+        return self.ssl_context is None and not waits and self._answered < self._request_count
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Counts the answers: the last one to a client that has closed its side ends the connection."""
+        resp, reset = await super().finish_response(request, resp, start_time)
+        self._answered += 1
+        return CLOSED if self.left and self._answered >= self._request_count else resp, reset
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
@@ -475,6 +568,8 @@ class _Http1(web.RequestHandler):
     ) -> web.StreamResponse:
         """Refuses what is no HTTP. aiohttp would log a traceback for each."""
         said = _QUOTED.sub(r"\1 ...", " ".join((message or str(exc) or "no HTTP").split()))
-        log.warning("%d: a client sent what is no HTTP/1.1: %s", status, said)
+        if isinstance(exc, InvalidURLError):
+            # All that aiohttp says of it is the target, which may hold a key.
+            said = "expected a target that is a path or a URL, got something else"
         transport = request.transport
-        return CLOSED if transport is None else _refuse(transport, status, said)
+        return CLOSED if transport is None else _refuse_aloud(transport, status, said)

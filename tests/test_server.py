@@ -14,7 +14,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ import pytest
 from botocore.config import Config
 
 from conformance.exchange import Request
+from mockserver import embedded, server
 from mockserver.effects import Answer, Cut, Effect, Head, Send, Stall, Wait
 from mockserver.embedded import in_thread
 from mockserver.memory import Memory
@@ -395,7 +396,127 @@ def test_an_upgrade_that_nobody_takes_is_an_ordinary_request(served: Served) -> 
     assert done.stdout == b"no"
 
 
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("http://there:1/a%2Fb?c=d://e", "/a%2Fb?c=d://e"),
+        ("HTTPS://user:pass@there:1/a", "/a"),
+        ("http://there:1?c=/d", "/?c=/d"),
+        ("http://there:1", "/"),
+    ],
+)
+def test_a_target_as_proxies_are_sent_it_says_the_host(served: Served, target: str, path: str) -> None:
+    served.stub.plan(Head(200, TEXT, 0), path=path.partition("?")[0])
+    assert served.say(ask(target)).startswith(b"HTTP/1.1 200")
+    asked = served.stub.asked.get(timeout=PATIENCE)
+    assert (asked.target, asked.headers) == (path, (("Host", "there:1"), ("Connection", "close")))
+
+
+def test_curl_may_take_it_for_a_proxy(served: Served) -> None:
+    served.stub.plan(Head(200, TEXT, 2), Send(b"OK"), path="/v1/models")
+    proxy = ("--noproxy", "", "--proxy", f"http://127.0.0.1:{served.port}")
+    assert curl(*proxy, "http://there.invalid/v1/models").stdout == b"OK"
+    assert served.stub.asked.get(timeout=PATIENCE).header("host") == "there.invalid"
+
+
+@pytest.mark.parametrize("more", ["Content-Length: 11", "Transfer-Encoding: chunked"])
+def test_a_body_that_no_memory_should_hold_is_refused(
+    served: Served, more: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server, "LARGEST_BODY", 10)
+    served.stub.plan(Head(200, TEXT, 0))
+    head = ask("/", "POST", more)
+    sent = (b"x" * 11) if "Length" in more else b"6\r\nxxxxxx\r\n5\r\nxxxxx\r\n0\r\n\r\n"
+    said = served.say(head + sent)
+    assert said.startswith(b"HTTP/1.1 413 ")
+    assert said.endswith(b"mockserver: expected a body of at most 10 bytes, got one of more\n")
+    assert served.stub.asked.empty()
+    assert len(caplog.records) == 1
+    assert served.say(ask("/", "POST", "Content-Length: 10") + b"x" * 10).startswith(b"HTTP/1.1 200")
+
+
+@contextmanager
+def busy(served: Served) -> Iterator[None]:
+    """The server does nothing else for as long as the block runs."""
+    begun, done = threading.Event(), threading.Event()
+
+    def work(request: Request) -> Iterator[Effect]:
+        begun.set()
+        done.wait(PATIENCE)
+        yield Head(200, TEXT, 0)
+
+    served.stub.plans["/busy"] = work
+    with served.socket() as asking:
+        asking.sendall(ask("/busy"))
+        assert begun.wait(PATIENCE)
+        try:
+            yield
+        finally:
+            done.set()
+        assert read_all(asking).startswith(b"HTTP/1.1 200")
+
+
+def test_a_burst_of_clients_is_let_in_while_the_server_is_busy(served: Served) -> None:
+    # What the system itself allows; of more than its list holds it lets clients wait.
+    allowed = Path("/proc/sys/net/core/somaxconn")
+    many = min(300, int(allowed.read_text()) if allowed.exists() else 128)
+    with busy(served):
+        clients = [served.socket() for _ in range(many)]
+    served.stub.plan(Head(200, TEXT, 0))
+    for client in clients:
+        client.sendall(ask())
+    assert all(read_all(client).startswith(b"HTTP/1.1 200") for client in clients)
+    for client in clients:
+        client.close()
+
+
 # ---- how it ends
+
+
+@pytest.fixture(params=["the loop that is there", "asyncio's loop"])
+def each_loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "asyncio's loop":
+        monkeypatch.setattr(embedded, "loop_factory", lambda: None)
+
+
+UPLOAD = ask("/", "POST", "Content-Length: 2") + b"hi"
+KEPT = UPLOAD.replace(b"close", b"keep-alive")
+
+
+@pytest.mark.usefixtures("each_loop", "nothing_logged")
+@pytest.mark.parametrize(("said", "answers"), [(UPLOAD, 1), (KEPT, 1), (KEPT * 5, 5), (KEPT + ask()[:-1], 1)])
+def test_a_client_that_closes_its_side_is_heard_out(served: Served, said: bytes, answers: int) -> None:
+    served.stub.plan(Head(200, TEXT), Send(LONG), Send(b"last"))
+    with served.socket() as connection:
+        connection.sendall(said)
+        connection.shutdown(socket.SHUT_WR)
+        heard = read_all(connection)
+    assert heard.count(b"HTTP/1.1 200") == heard.count(b"4\r\nlast\r\n0\r\n\r\n") == answers
+    assert heard.count(LONG) == answers
+
+
+@pytest.mark.usefixtures("each_loop", "nothing_logged")
+@pytest.mark.parametrize(
+    "said", [b"", b"GET / HT", UPLOAD[:-1], ask("/", "POST", "Transfer-Encoding: chunked") + b"2\r\nhi\r\n"]
+)
+def test_half_a_request_is_no_request(served: Served, said: bytes) -> None:
+    with served.socket() as connection:
+        connection.sendall(said)
+        connection.shutdown(socket.SHUT_WR)
+        assert read_all(connection) == b""
+    assert served.stub.asked.empty()
+
+
+@pytest.mark.usefixtures("each_loop", "nothing_logged")
+def test_a_client_that_closes_its_side_waits_for_nothing_that_never_comes(served: Served) -> None:
+    served.stub.plan(Head(200, TEXT), Send(b"first"), Stall())
+    with served.socket() as connection:
+        # The end is there before the request is looked at.
+        with busy(served):
+            connection.sendall(UPLOAD)
+            connection.shutdown(socket.SHUT_WR)
+        assert read_all(connection).endswith(b"\r\n\r\n5\r\nfirst\r\n")
+    assert [served.stub.ended.get(timeout=PATIENCE) for _ in range(2)] == ["/busy", "/"]
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -543,6 +664,31 @@ def test_a_key_in_a_broken_request_line_is_neither_told_nor_logged(
     answer = served.say(said + b"\r\nHost: mock\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400") and b"secret" not in answer
     assert "400: a client sent what is no HTTP/1.1" in caplog.text and "secret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "line", [b"GET http://[bad/?key=secret HTTP/1.1", b"GET http:///?key=secret HTTP/1.1"]
+)
+def test_a_target_that_is_no_url_is_refused_without_the_key_in_it(
+    line: bytes, served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = served.say(line + b"\r\nHost: mock\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"expected a target that is a path or a URL" in answer
+    assert (
+        "400: a client sent what is no HTTP/1.1" in caplog.text
+        and "secret" not in caplog.text + answer.decode()
+    )
+
+
+@pytest.mark.parametrize("line", [b"GET /", b"GET / HTTP/0.9", b"GET / HTTP/2.0"])
+def test_another_http_is_refused_in_http_1_1(
+    line: bytes, served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = served.say(line + b"\r\nHost: mock\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 505 ")
+    assert b"mockserver: expected HTTP/1.0 or HTTP/1.1, got HTTP/" in answer
+    assert len(caplog.records) == 1
 
 
 def test_a_request_may_come_byte_by_byte_and_begin_like_http_2(served: Served) -> None:
