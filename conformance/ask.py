@@ -39,11 +39,14 @@ SILENT_SECONDS = 300.0
 
 
 class Asker:
-    """Asks one target over kept connections; a silence longer than `patience` seconds (TIMEOUT_READ) ends an answer."""
+    """Asks one target over kept connections; a silence longer than `patience` seconds (TIMEOUT_READ) ends an answer.
+
+    Until it begins it has TIMEOUT_READ in any case: who falls silent is told from who is slow.
+    """
 
     def __init__(self, target: Target, patience: float | None = None) -> None:
-        self._target = target
-        self._pool = _Pool(target.endpoint, target.ca, patience or TIMEOUT_READ, LONGEST_ANSWER)
+        self._target, self._patience = target, patience or TIMEOUT_READ
+        self._pool = _Pool(target.endpoint, target.ca, TIMEOUT_READ, LONGEST_ANSWER)
         self._redact = Redactor(target.secrets)
         self._in_vain, self._last = 0.0, ""
 
@@ -83,6 +86,7 @@ class Asker:
         """The chunks and how it ended: None if it is too large, or too late."""
         chunks: list[Chunk] = []
         size, begun = 0, self._pool.begun
+        self._pool.wait_at_most(self._patience)
         try:
             while data := response.read1(READ_AT_ONCE, decode_content=True):
                 chunks.append(Chunk(data, round(time.monotonic() - begun, 6)))
@@ -171,6 +175,13 @@ class _Pool:
                 yield response, late
         finally:
             watch.cancel()
+
+    def wait_at_most(self, seconds: float) -> None:
+        """From here on the answer that is read may be silent for so long."""
+        # A connection that ends with its answer has given its socket away: then what was said for the head holds.
+        sock = getattr(self._connection, "sock", None)
+        if sock is not None:
+            sock.settimeout(seconds)
 
     def _why(self, url: str, error: BaseException) -> str:
         """Why no response came."""

@@ -25,7 +25,7 @@ from conformance.run import Run
 from conformance.target import EMBEDDED, Target, UsageError, targets
 
 PATIENCE = 0.5
-"""Seconds of silence that end an answer of a provider that stalls: the mock is on this machine and seldom slow."""
+"""Seconds of silence that end an answer of a provider that stalls, once it has begun."""
 
 
 @dataclass
