@@ -24,6 +24,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mockserver.handshake import Context
+
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -62,7 +64,7 @@ def server_context(state_dir: Path, hosts: Iterable[str]) -> ssl.SSLContext:
     """
     named = list(dict.fromkeys((*LOOPBACK, *hosts)))
     leaf = state_dir / "leaf.pem"
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = Context(ssl.PROTOCOL_TLS_SERVER)
     with _locked(state_dir):
         if _noted(state_dir) == named:
             with suppress(ssl.SSLError):
