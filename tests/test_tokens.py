@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import wave
 from dataclasses import replace
 
 import pytest
@@ -23,7 +25,7 @@ from conformance.values import (
     ToolResult,
     Turn,
 )
-from mockserver.simulation.tokens import count, count_text, split
+from mockserver.simulation.tokens import count, count_media, count_text, split
 
 PIECES = [
     ("", []),
@@ -83,6 +85,15 @@ HELLO = Turn((Message("user", (Text("Hello there"),)),))
 )
 def test_each_part_of_a_message_is_counted(part: Part) -> None:
     assert count(Turn((Message("user", (part,)),))) > count(Turn((Message("user", ()),))) == 3
+
+
+@pytest.mark.parametrize(("seconds", "tokens"), [(0.01, 1), (0.4, 4), (1.1, 11), (1.15, 12)])
+def test_a_recording_counts_ten_tokens_a_second(seconds: float, tokens: int) -> None:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setparams((1, 2, 16_000, 0, "NONE", ""))
+        written.writeframes(b"\1\2" * int(16_000 * seconds))
+    assert count_media(Media("audio", "wav", data=file.getvalue())) == tokens
 
 
 @pytest.mark.parametrize(
