@@ -82,28 +82,26 @@ def test_a_rule_that_only_some_models_are_held_to_is_known(tmp_path: Path) -> No
     assert "says-its-user" in contract.for_model("gpt-4o-mini").rules
 
 
-@pytest.mark.parametrize(
-    ("entry", "told"),
-    [
-        ({"models": "^gpt-4o"}, "expected source, got nothing"),
-        (
-            {"models": "^nobody$", "source": {"text": "written for this test", "sure": "spec"}},
-            "no card of openai has an id",
-        ),
-        (
-            {
-                "models": "^gpt-4o",
-                "source": {"text": "written for this test", "sure": "spec"},
-                "rules": {"nowhere": {"level": "must"}},
-            },
-            "no rule 'nowhere'",
-        ),
-    ],
-    ids=["source", "models", "rules"],
-)
-def test_lint_tells_what_an_entry_lacks(tmp_path: Path, entry: object, told: str) -> None:
-    found = [line for line in problems(load([own(tmp_path, by_model={"some": entry})])) if "by_model" in line]
-    assert any(told in line and "mine.yaml" in line for line in found), found
+SOURCE = {"text": "written for this test", "sure": "spec"}
+LACKING = {
+    "source": ({"models": "^gpt-4o"}, "expected source, got nothing"),
+    "models": ({"models": "^nobody$", "source": SOURCE}, "no card of openai has an id"),
+    "rules": (
+        {"models": "^gpt-4o", "source": SOURCE, "rules": {"nowhere": {"level": "must"}}},
+        "no rule 'nowhere'",
+    ),
+}
+"""Entries that are not right, and what is told of each."""
+
+
+def test_lint_tells_what_an_entry_lacks(tmp_path: Path) -> None:
+    entries = {name: entry for name, (entry, _) in LACKING.items()}
+    told = [line for line in problems(load([own(tmp_path, by_model=entries)])) if "by_model" in line]
+    assert len(told) == len(LACKING)
+    for name, (_, lacks) in LACKING.items():
+        assert any(f"by_model {name}: " in line and lacks in line and "mine.yaml" in line for line in told), (
+            told
+        )
 
 
 @pytest.mark.parametrize(

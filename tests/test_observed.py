@@ -89,8 +89,7 @@ def test_the_observed_card_is_a_card(
     written = folder / f"observed-{SEED}.yaml"
     (tmp_path / "cards").mkdir()
     (tmp_path / "cards" / written.name).write_text(written.read_text())
-    assert main(["lint", str(tmp_path)]) == 0, capsys.readouterr().out
-    assert main(["lint", str(written)]) == 0, capsys.readouterr().out
+    assert main(["lint", str(tmp_path), str(written)]) == 0, capsys.readouterr().out
     card = next(each for each in load([tmp_path]).cards if each.path.parent.parent == tmp_path)
     assert card.model == SEED and card.seller == "bedrock"
     assert card.value("apis.responses", "observed") is (reality == "documented")
@@ -100,15 +99,15 @@ def test_the_observed_card_is_a_card(
 
 
 def test_a_card_that_is_none_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "observed-x.yaml"
-    path.write_text(
+    sold_nowhere, empty = tmp_path / "observed-x.yaml", tmp_path / "observed-y.yaml"
+    sold_nowhere.write_text(
         "model: x\nname: X\ncards:\n  bedrock: {page: {text: none, sure: guess}, ids: {nobody: x}, claims: {}}\n"
     )
-    assert main(["lint", str(path)]) == 1
-    assert f"{path}:4: no provider 'nobody'" in capsys.readouterr().out
-    path.write_text("model: x\nname: X\ncards: {}\n")
-    assert main(["lint", str(path)]) == 1
-    assert f"{path}:3: /cards: expected" in capsys.readouterr().out
+    empty.write_text("model: x\nname: X\ncards: {}\n")
+    assert main(["lint", str(sold_nowhere), str(empty)]) == 1
+    told = capsys.readouterr().out
+    assert f"{sold_nowhere}:4: no provider 'nobody'" in told
+    assert f"{empty}:3: /cards: expected" in told
 
 
 def test_without_a_card_there_is_nothing_to_compare_with() -> None:
