@@ -52,8 +52,8 @@ def mock_at(endpoint: str) -> dict[str, Any]:
     """
     from conformance.ask import fetched
 
+    refuse_endpoint(endpoint, "--endpoint-url", with_key=False)
     url = endpoint.rstrip("/")
-    refuse_endpoint(url, "--endpoint-url", with_key=False)
     info: dict[str, Any] = {"auth": "lenient"}
     came = fetched(f"{url}/_mock/info")
     if not isinstance(came, str) and came[0] == 200:

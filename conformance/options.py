@@ -15,22 +15,33 @@ from conformance.probes.amount import read_dollars, read_examples, read_retries
 if TYPE_CHECKING:
     from conformance.loading import Specs
 
-__all__ = ["OF_A_RUN", "OPTIONS", "begin", "for_pytest", "specs_of", "take"]
+__all__ = ["OF_A_RUN", "OPTIONS", "begin", "for_pytest", "given", "specs_of", "take"]
+
+
+def given(text: str) -> str:
+    """The text. Raises ArgumentTypeError for an empty one: a variable of the shell that is not set names nobody."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a value, got an empty one; is a variable not set?")
+    return text
+
 
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "provider": {
         "metavar": "NAME",
+        "type": given,
         "help": "mock (all of them at one URL; the default) or a provider of specs/",
     },
     "endpoint-url": {
         "metavar": "URL",
+        "type": given,
         "help": "where it is, with or without /v1 at its end (what OPENAI_BASE_URL holds will do); "
         "without it the embedded mock, or the provider's own host",
     },
-    "model": {"metavar": "ID", "help": "the model to ask (default: the seed model)"},
-    "region": {"metavar": "REGION", "help": "the region to ask"},
+    "model": {"metavar": "ID", "type": given, "help": "the model to ask (default: the seed model)"},
+    "region": {"metavar": "REGION", "type": given, "help": "the region to ask"},
     "key-env": {
         "metavar": "NAME",
+        "type": given,
         "help": "the variable that holds the key, in place of the provider's own; openai-compatible sends no key without it",
     },
     "header": {
@@ -42,11 +53,13 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     },
     "api": {
         "metavar": "GLOB",
+        "type": given,
         "action": "append",
         "help": "only contracts whose name or API matches; repeatable",
     },
     "specs": {
         "metavar": "DIR",
+        "type": given,
         "action": "append",
         "default": [],
         "help": "a folder of YAML of your own; repeatable",
@@ -54,15 +67,18 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "reality": {"choices": ["documented", "observed"], "help": "which reality a mock shows"},
     "report-dir": {
         "metavar": "DIR",
+        "type": given,
         "help": "write report.html, .json and .md, junit.xml, ctrf-report.json and a badge there",
     },
     "waivers": {
         "metavar": "FILE",
+        "type": given,
         "help": "rules known to be broken, with owner and last day (default for a named provider: "
         "conformance-waivers.yaml here, if there is one)",
     },
     "baseline": {
         "metavar": "RUN",
+        "type": given,
         "help": "an earlier run (report.json or its folder) to compare with",
     },
     "fail-on": {
@@ -71,10 +87,12 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     },
     "rules": {
         "metavar": "NAME",
+        "type": given,
         "help": "only the rules of a frozen set, at the levels it froze",
     },
     "shard": {
         "metavar": "I/N",
+        "type": given,
         "help": "only the I-th of N parts; no exchange is made in two (see merge)",
     },
     "budget": {

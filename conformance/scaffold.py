@@ -26,7 +26,7 @@ def scaffold(
     key: str | None,
     apis: Sequence[str],
 ) -> list[Path]:
-    """Writes the folder; returns its files. Raises UsageError, before anything is written."""
+    """Writes the folder; returns its files. Raises UsageError: for what is wrong before anything is written."""
     able = [each for each in specs.providers if _able(specs, each)]
     if like not in able:
         raise UsageError(f"--like: expected one of {', '.join(able)}, got {like!r}")
@@ -41,6 +41,8 @@ def scaffold(
         raise UsageError(
             f"-o: expected a folder that is empty or not there yet, got {folder}: there is something"
         )
+    if key is not None and not re.fullmatch(r"[A-Za-z_]\w*", key, re.ASCII):
+        raise UsageError(f"--key-env: expected the name of a variable, such as MY_KEY, got {key!r}")
     chosen = _chosen(specs, provider, apis)
     key = key or re.sub(r"\W", "_", name).upper() + "_API_KEY"
     texts = {
@@ -50,9 +52,12 @@ def scaffold(
     for contract in [*chosen, *_asked_by(specs, chosen)]:
         own = contract.id.partition("/")[2]
         texts[Path("contracts") / _file(name) / f"{_file(own)}.yaml"] = _contract(contract, name, own)
-    for path, text in texts.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text, encoding="utf-8")
+    try:
+        for path, text in texts.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"-o: expected a folder to write to, got {folder}: {error.strerror}") from error
     return [folder / path for path in texts]
 
 

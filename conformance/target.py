@@ -129,6 +129,8 @@ def targets(
         raise UsageError(str(error)) from error
     if provider == EMBEDDED:
         assert mock is not None
+        if region is not None:
+            _refuse_region(region)
         if key_env is not None:
             raise UsageError("--key-env: a mock says itself which key it takes; name a provider of specs/")
         refuse_endpoint(str(mock["http"]), "--endpoint-url", bool(variables))
@@ -156,7 +158,7 @@ def targets(
         raise UsageError(
             f"--endpoint-url: {said.title} may be anywhere: say where, as http(s)://host[:port][/path]"
         )
-    url = (base or str(fill(said.said["base_url"], {"region": region or ""}))).rstrip("/")
+    url = base or str(fill(said.said["base_url"], {"region": region or ""}))
     refuse_endpoint(url, where, bool(key or signer or variables))
     undeclared = said.said.get("undeclared", False)
     if undeclared and model is None:
@@ -164,7 +166,7 @@ def targets(
     return [
         Target(
             said,
-            unversioned(specs, said, url),
+            unversioned(specs, said, url.rstrip("/")),
             model or said.said["model"],
             None if undeclared else _card(specs, said, model),
             region,
@@ -250,13 +252,17 @@ def _region(provider: Provider, region: str | None, environment: Mapping[str, st
     region = region or next(
         (environment[name] for name in said["environment"] if environment.get(name)), said["default"]
     )
-    if not _REGION.fullmatch(region):
-        # It becomes part of a host name, and the key goes there.
-        raise UsageError(f"--region: expected small letters, digits and hyphens, got {region!r}")
+    _refuse_region(region)
     known = said.get("all")
     if known and region not in known:
         raise UsageError(f"--region: expected one of {', '.join(known)}, got {region!r}")
     return region
+
+
+def _refuse_region(region: str) -> None:
+    # It becomes part of a host name, and the key goes there.
+    if not _REGION.fullmatch(region):
+        raise UsageError(f"--region: expected small letters, digits and hyphens, got {region!r}")
 
 
 def _signer(provider: Provider, region: str | None, environment: Mapping[str, str]) -> Signer | None:

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from conformance import __version__
+from conformance.options import given
 
 if TYPE_CHECKING:
     from mockserver.embedded import Options, Running
@@ -334,7 +335,7 @@ def _mock_options(parser: argparse.ArgumentParser, port: int, tls_port: int, sta
     def shown(number: int) -> str:
         return str(number) if number else "any free one"
 
-    parser.add_argument("--host", default=HOST, help=f"address to listen on ({HOST})")
+    parser.add_argument("--host", type=given, default=HOST, help=f"address to listen on ({HOST})")
     parser.add_argument("--port", type=_port, default=port, help=f"for http; 0: any free one ({shown(port)})")
     parser.add_argument(
         "--tls-port", type=_port, default=tls_port, help=f"for https; 0: any free one ({shown(tls_port)})"
@@ -375,6 +376,7 @@ def _mock_options(parser: argparse.ArgumentParser, port: int, tls_port: int, sta
     )
     parser.add_argument(
         "--specs",
+        type=given,
         action="append",
         default=[],
         metavar="DIR",
@@ -394,7 +396,7 @@ def _mock_options(parser: argparse.ArgumentParser, port: int, tls_port: int, sta
 
     parser.add_argument(
         "--puter-js",
-        type=Path,
+        type=_path,
         default=installed(os.environ),
         metavar="PATH",
         help="the npm package @heyputer/puter.js, a folder that has it in node_modules, or its file: served at /v2/ "
@@ -406,13 +408,16 @@ def _mock_options(parser: argparse.ArgumentParser, port: int, tls_port: int, sta
 def _state_dir(parser: argparse.ArgumentParser, default: Path | None) -> None:
     where = default or "one that is removed afterwards"
     text = f"where keys, certificates and mock.json are ({where})"
-    parser.add_argument("--state-dir", type=Path, default=default, metavar="DIR", help=text)
+    parser.add_argument("--state-dir", type=_path, default=default, metavar="DIR", help=text)
 
 
 def _members(asked: argparse.Namespace) -> dict[str, Any]:
     from conformance.loading import load
     from mockserver.quota import refuse_unknown
 
+    for folder in asked.specs:
+        if not Path(folder).is_dir():
+            raise WrongUsage(f"--specs: expected a folder of YAML, got {folder}: there is none")
     names = ("host", "port", "tls_port", "state_dir", "auth", "reality", "seed", "puter_js", "openai_profile")
     specs = load(asked.specs)
     for name in asked.broken:
@@ -431,6 +436,10 @@ def _members(asked: argparse.Namespace) -> dict[str, Any]:
         raise WrongUsage(f"--quota: {error}") from error
     members = {name: getattr(asked, name) for name in names}
     return members | {"specs": specs, "broken": [*asked.rules, *asked.broken], "limits": dict(asked.limits)}
+
+
+def _path(text: str) -> Path:
+    return Path(given(text))
 
 
 def _quota(text: str) -> tuple[str, float]:

@@ -126,9 +126,10 @@ async def serving(options: Options, grace: float) -> AsyncIterator[tuple[Mock, M
     Afterwards answers in the making have `grace` seconds. Raises what `start` raises.
     """
     state_dir = options.state_dir.resolve()
+    # First: it says what is wrong with a directory that is none.
+    ca = ensure_ca(state_dir)
     forget_ended(state_dir)
     specs = options.specs or load()
-    ca = ensure_ca(state_dir)
     credentials = _credentials(state_dir, specs, options.seed)
     library, library_path = _library(options.puter_js, specs)
     mock = Mock(

@@ -142,6 +142,10 @@ def test_a_broken_should_is_0_and_told(tmp_path: Path, mock: Begin) -> None:
         (["--endpoint-url", "127.0.0.1:4010"], "--endpoint-url: expected http(s)://"),
         (["--report-dir", "file/report"], "--report-dir: expected a folder to write to, got file/report"),
         (["--reality", "wished"], "invalid choice: 'wished'"),
+        (["--region", "Mars"], "--region: expected small letters, digits and hyphens, got 'Mars'"),
+        (["--endpoint-url", "http://"], "got 'http://'"),
+        (["--endpoint-url", ""], "--endpoint-url: expected a value, got an empty one"),
+        (["--report-dir", ""], "--report-dir: expected a value, got an empty one"),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
     ],
 )  # fmt: skip

@@ -212,14 +212,25 @@ def test_specs_serves_a_broken_provider_of_ones_own(tmp_path: Path) -> None:
     ("arguments", "says"),
     [
         (["--broken", "nul"], "--broken: expected one of always-wrong, "),
-        (["--specs", "nowhere"], "nowhere"),
+        (["--specs", "nowhere"], "--specs: expected a folder of YAML, got nowhere: there is none"),
         (["--host", "no-such-host.invalid"], "; --host takes an address of this machine"),
+        (["--state-dir", "file"], "expected a directory for the mock's state, got a file"),
     ],
 )
 def test_what_it_cannot_be_is_one_line_that_says_why(arguments: list[str], says: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
     done = mockserver(*ANY_PORTS, *arguments, cwd=tmp_path)
     assert done.returncode in (1, 2) and says in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--host", "--specs", "--state-dir", "--puter-js"])
+def test_an_empty_value_is_no_value(option: str, tmp_path: Path) -> None:
+    done = mockserver(*ANY_PORTS, option, "", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.endswith(
+        f"argument {option}: expected a value, got an empty one; is a variable not set?\n"
+    )
 
 
 def test_it_listens_where_it_is_told() -> None:

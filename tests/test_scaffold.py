@@ -93,6 +93,7 @@ def test_a_host_of_its_own_is_known_by_name(tmp_path: Path) -> None:
         (["--like", "bedrock"], "--like: expected one of"),
         (["--base-url", "localhost:8000"], "--base-url: expected http(s)://"),
         (["--offers", "smells"], "--offers: expected some of chat-completions"),
+        (["--key-env", "MY KEY"], "--key-env: expected the name of a variable, such as MY_KEY, got 'MY KEY'"),
     ],
 )
 def test_what_cannot_be_is_told(
@@ -110,6 +111,12 @@ def test_a_name_has_to_be_new_and_plain(
     with pytest.raises(SystemExit) if name.startswith("-") else _nothing():
         assert new(tmp_path / "mine", name=name) == 2
     assert not (tmp_path / "mine").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert new(tmp_path / "file" / "mine") == 2
+    assert f"-o: expected a folder to write to, got {tmp_path / 'file' / 'mine'}" in capsys.readouterr().err
 
 
 def test_a_folder_with_something_in_it_is_left_alone(

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from conformance.options import begin, specs_of, take
+from conformance.options import begin, given, specs_of, take
 
 LINT_ENDS = """A folder is laid out like specs/: providers/, contracts/, cards/. Its contracts may extend shipped ones.
 
@@ -63,8 +63,8 @@ examples:
 exit codes: 0 sound (every rule found by its own check, the unbroken mock clean), 1 not sound, 2 usage
 """
 FREEZE_ENDS = """Writes rulesets/NAME.yaml (here; into the last --specs DIR; into specs/ of a checkout): for each rule its
-level and a digest of what it demands. Commit it. A run with --rules FILE or NAME looks at these rules, at these levels, and says which ones it leaves out because they demand
-something else by now; `conformance lint` reports those too.
+level and a digest of what it demands. Commit it. A run with --rules FILE or NAME looks at these rules, at these levels,
+and says which ones it leaves out because they demand something else by now; `conformance lint` reports those too.
 
 examples:
   conformance freeze 2026.1
@@ -86,7 +86,11 @@ def add(commands: Any) -> None:
         ends=LINT_ENDS,
     )
     lint.add_argument(
-        "folders", nargs="*", metavar="DIR", help="folders beside the shipped specs, or a card's file"
+        "folders",
+        nargs="*",
+        metavar="DIR",
+        type=given,
+        help="folders beside the shipped specs, or a card's file",
     )
 
     show = begin(
@@ -105,6 +109,7 @@ def add(commands: Any) -> None:
     show.add_argument(
         "--run",
         metavar="DIR",
+        type=given,
         help="the finding of that rule in this run: its exchanges, and lines to ask them again",
     )
     take(show, "specs")
@@ -129,10 +134,17 @@ def add(commands: Any) -> None:
         "--base-url", required=True, metavar="URL", help="where it answers, without the contract's path"
     )
     new.add_argument(
-        "--model", required=True, metavar="ID", help="the model that is asked when nobody names one"
+        "--model",
+        required=True,
+        metavar="ID",
+        type=given,
+        help="the model that is asked when nobody names one",
     )
     new.add_argument(
-        "--key-env", metavar="NAME", help="the variable that holds its key (default: NAME_API_KEY)"
+        "--key-env",
+        metavar="NAME",
+        type=given,
+        help="the variable that holds its key (default: NAME_API_KEY)",
     )
     new.add_argument(
         "--offers",
@@ -142,7 +154,11 @@ def add(commands: Any) -> None:
         help="only this API (chat-completions, ...); repeatable",
     )
     new.add_argument(
-        "-o", "--output", metavar="DIR", help="the folder, empty or not there yet (default: NAME-specs)"
+        "-o",
+        "--output",
+        metavar="DIR",
+        type=given,
+        help="the folder, empty or not there yet (default: NAME-specs)",
     )
 
     export = begin(
@@ -157,10 +173,15 @@ def add(commands: Any) -> None:
     export.add_argument(
         "--provider",
         metavar="NAME",
+        type=given,
         help="one provider at its own address (default: all, as the mock serves them)",
     )
     export.add_argument(
-        "-o", "--output", metavar="FILE", help="where to (default: standard output); YAML if it is called so"
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=given,
+        help="where to (default: standard output); YAML if it is called so",
     )
     take(export, "specs")
 
@@ -313,6 +334,9 @@ def _freeze(arguments: argparse.Namespace) -> int:
     # What an installed package holds goes with its next version, and a frozen set is there to outlive it.
     installed = not arguments.specs and library.SPECS.is_relative_to(library.PACKAGE)
     path = (Path() if installed else specs.folders[-1]) / FOLDER / f"{name}.yaml"
-    number = freeze(specs, name, datetime.now(UTC).date(), path)
+    try:
+        number = freeze(specs, name, datetime.now(UTC).date(), path)
+    except OSError as error:
+        raise UsageError(f"freeze: expected a place to write to, got {path}: {error.strerror}") from error
     print(f"{path}: {number} rules; conformance run --rules {path if installed else name}")
     return 0

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from conformance.options import begin, specs_of, take
+from conformance.options import begin, given, specs_of, take
 
 FORMATS = ("json", "html", "markdown", "junit", "ctrf", "badge", "shields")
 RUN = "report.json, or the folder that --report-dir named"
@@ -76,11 +76,14 @@ def add(commands: Any) -> None:
         description="Judges what is stored. Asks nobody, costs nothing, and reports and exits as `run` does.",
         ends=JUDGE_ENDS,
     )
-    judge.add_argument("run", nargs="?", metavar="RUN_DIR", help="an earlier run: report.json or its folder")
+    judge.add_argument(
+        "run", nargs="?", metavar="RUN_DIR", type=given, help="an earlier run: report.json or its folder"
+    )
     judge.add_argument(
         "--from",
         dest="recorded_in",
         metavar="PATH",
+        type=given,
         action="append",
         nargs="+",
         help="recordings: VCR cassettes, HAR, our own JSON; files and folders, repeatable",
@@ -102,18 +105,22 @@ def add(commands: Any) -> None:
         does="draw a stored run again: HTML, Markdown, JUnit, ...",
         ends=REPORT_ENDS,
     )
-    report.add_argument("run", metavar="RUN", help=RUN)
+    report.add_argument("run", metavar="RUN", type=given, help=RUN)
     report.add_argument("--format", choices=FORMATS, help="one format; without it all files, into -o DIR")
-    report.add_argument("-o", "--output", metavar="PATH", help="file (standard output without it), or folder")
+    report.add_argument(
+        "-o", "--output", metavar="PATH", type=given, help="file (standard output without it), or folder"
+    )
 
     diff = begin(commands, "diff", _diff, does="compare two stored runs", ends=DIFF_ENDS)
-    diff.add_argument("before", metavar="A", help=RUN)
-    diff.add_argument("after", metavar="B", help="the later run")
+    diff.add_argument("before", metavar="A", type=given, help=RUN)
+    diff.add_argument("after", metavar="B", type=given, help="the later run")
     diff.add_argument("--format", choices=("text", "markdown", "json"), default="text", help="(text)")
 
     merge = begin(commands, "merge", _merge, does="put the shards of a run together", ends=MERGE_ENDS)
-    merge.add_argument("runs", nargs="+", metavar="RUN", help=RUN)
-    merge.add_argument("-o", "--output", metavar="DIR", required=True, help="where the report goes")
+    merge.add_argument("runs", nargs="+", metavar="RUN", type=given, help=RUN)
+    merge.add_argument(
+        "-o", "--output", metavar="DIR", type=given, required=True, help="where the report goes"
+    )
 
 
 def _date(text: str) -> Any:
