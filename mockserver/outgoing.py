@@ -11,10 +11,12 @@ from typing import cast
 from conformance.exchange import Headers, header
 from mockserver.effects import Conversation, Head, State
 
-__all__ = ["PREFACE", "ClientLeft", "Outgoing", "brief", "text"]
+__all__ = ["LARGEST_BODY", "PREFACE", "ClientLeft", "Outgoing", "brief", "text"]
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """What a client that speaks HTTP/2 says first."""
+LARGEST_BODY = 256 << 20
+"""Bytes of a request's body that are read at all; how many of them are too many, the contracts say."""
 _NO_LINE = re.compile(r"[\r\n\0]")
 
 

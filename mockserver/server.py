@@ -38,7 +38,7 @@ from mockserver.effects import (
     carry_out,
 )
 from mockserver.origins import readable
-from mockserver.outgoing import PREFACE, ClientLeft, Outgoing, brief, text
+from mockserver.outgoing import LARGEST_BODY, PREFACE, ClientLeft, Outgoing, brief, text
 
 __all__ = ["CannotListen", "Server"]
 
@@ -56,9 +56,6 @@ _ABSOLUTE = re.compile(r"https?://(?:[^/?#@]*@)?(?P<host>[^/?#@]+)(?P<path>.*)",
 
 JOINED = 1 << 16
 """Bytes of a body after which they are written, though nothing waits yet."""
-
-LARGEST_BODY = 256 << 20
-"""Bytes of a request's body that are read at all; how many of them are too many, the contracts say."""
 
 BACKLOG = 4096
 """Connections that the system takes while we are busy: of more it lets clients wait for seconds."""

@@ -52,6 +52,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.exchange import Request
+from mockserver.doors import http2_door
 from mockserver.doors.http2_door import UNREAD, Http2
 from mockserver.effects import Answer, Cut, Effect, Head, Send, Stall, Wait
 from mockserver.embedded import in_thread
@@ -161,13 +162,20 @@ class Client:
     def push(self) -> None:
         self.socket.sendall(self.h2.data_to_send())
 
-    def ask(self, path: str = "/", method: str = "GET", *more: tuple[str, str], body: bytes = b"") -> int:
+    def ask(
+        self,
+        path: str = "/",
+        method: str = "GET",
+        *more: tuple[str, str],
+        body: bytes = b"",
+        ends: bool = True,
+    ) -> int:
         """The number of the stream that the request is on."""
         stream = self.h2.get_next_available_stream_id()
         pseudo = [(":method", method), (":scheme", "http"), (":authority", "mock:1"), (":path", path)]
         self.h2.send_headers(stream, [*pseudo, *more], end_stream=not body)
         if body:
-            self.h2.send_data(stream, body, end_stream=True)
+            self.h2.send_data(stream, body, end_stream=ends)
         self.push()
         return stream
 
@@ -399,6 +407,23 @@ def test_curl_uploads_26_megabytes(door: Door, tls: bool, tmp_path: Path) -> Non
 
 
 # ---- what comes in
+
+
+def test_bodies_that_no_memory_should_hold_are_refused_and_others_are_not(
+    door: Door, client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(http2_door, "LARGEST_BODY", 10)
+    door.plan(Head(200, TEXT, 2), Send(b"OK"))
+    held, large = (client.ask("/", "POST", body=piece, ends=False) for piece in (b"xxxxxx", b"xxxxx"))
+    assert dict(client.head(large))[":status"] == "413"
+    assert client.body(large) == b"mockserver: expected bodies of at most 10 bytes, got more\n"
+    assert client.wait_for(StreamReset, large).error_code == ErrorCodes.NO_ERROR
+    client.h2.send_data(held, b"xxxx", end_stream=True)
+    client.push()
+    assert client.body(held) == b"OK"
+    assert door.asked.get(timeout=PATIENCE).body == b"x" * 10
+    assert door.asked.empty()
+    assert len(caplog.records) == 1
 
 
 def test_the_request_is_told_as_over_http_1(door: Door, client: Client) -> None:

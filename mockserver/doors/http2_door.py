@@ -36,7 +36,7 @@ from h2.exceptions import ProtocolError
 from hyperframe.frame import ContinuationFrame, DataFrame, GoAwayFrame, HeadersFrame, WindowUpdateFrame
 
 from conformance.exchange import Request
-from mockserver.outgoing import PREFACE, ClientLeft, Outgoing, brief, text
+from mockserver.outgoing import LARGEST_BODY, PREFACE, ClientLeft, Outgoing, brief, text
 
 if TYPE_CHECKING:
     from hpack.struct import Header
@@ -76,7 +76,7 @@ class _Asking:
     """A request that is not all there yet."""
 
     headers: list[tuple[str, str]]
-    body: list[bytes] = field(default_factory=list)
+    body: bytearray = field(default_factory=bytearray)
 
     def request(self) -> Request:
         """The request as everybody else reads it: what `:authority` says, Host says."""
@@ -88,7 +88,7 @@ class _Asking:
             for name, value in self.headers
             if name not in pseudo and not (host and name == "host")
         ]
-        return Request(pseudo[":method"], pseudo.get(":path", host or ""), tuple(named), b"".join(self.body))
+        return Request(pseudo[":method"], pseudo.get(":path", host or ""), tuple(named), bytes(self.body))
 
 
 class Http2(asyncio.Protocol):
@@ -191,7 +191,9 @@ class Http2(asyncio.Protocol):
             case DataReceived():
                 self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
                 if event.stream_id in self._requests:
-                    self._requests[event.stream_id].body.append(event.data)
+                    self._requests[event.stream_id].body.extend(event.data)
+                    if sum(len(each.body) for each in self._requests.values()) > LARGEST_BODY:
+                        self._refuse_body(event.stream_id)
             case StreamEnded():
                 self._answer(event.stream_id)
             case StreamReset():
@@ -220,6 +222,20 @@ class Http2(asyncio.Protocol):
         task = self._loop.create_task(self._respond(asked, _Http2Outgoing(self, stream, asked.method)))
         self._answers[stream] = task
         task.add_done_callback(partial(self._answered, stream))
+
+    def _refuse_body(self, stream: int) -> None:
+        """Answers before the end of a body that is too large, perhaps together with those of other streams."""
+        del self._requests[stream]
+        said = f"expected bodies of at most {LARGEST_BODY:,} bytes, got more"
+        log.warning("413: a client sent too much: %s", said)
+        body = f"mockserver: {said}\n".encode()
+        if self._h2.local_flow_control_window(stream) < len(body):
+            # A client that leaves no room for a line is told by the status.
+            body = b""
+        self._h2.send_headers(stream, _plain(413, body))
+        self._h2.send_data(stream, body, end_stream=True)
+        # No fault: the rest of the body is not wanted (RFC 9113, 8.1).
+        self._h2.reset_stream(stream, ErrorCodes.NO_ERROR)
 
     async def _respond(self, asked: Request, out: _Http2Outgoing) -> None:
         await self._server.respond(asked, out)
@@ -343,6 +359,15 @@ class Http2(asyncio.Protocol):
                 each.set_result(None)
 
 
+def _plain(status: int, body: bytes) -> list[tuple[str, str]]:
+    """The head of an answer of our own."""
+    return [
+        (":status", str(status)),
+        ("content-type", "text/plain; charset=utf-8"),
+        ("content-length", str(len(body))),
+    ]
+
+
 class _Http2Outgoing(Outgoing):
     """An answer on a stream of its own. `keeps` is False if the stream has to be reset."""
 
@@ -367,13 +392,7 @@ class _Http2Outgoing(Outgoing):
             return
         body = f"mockserver: {brief(error)}\n".encode()
         self._take()
-        self._head = [
-            (":status", "500"),
-            ("content-type", "text/plain; charset=utf-8"),
-            ("content-length", str(len(body))),
-            ("x-mock-error", type(error).__name__),
-            *self.readable,
-        ]
+        self._head = [*_plain(500, body), ("x-mock-error", type(error).__name__), *self.readable]
         self._pieces = [body]
         await self._write(last=True)
         self.keeps = True
