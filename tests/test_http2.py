@@ -53,7 +53,7 @@ from hypothesis import strategies as st
 
 from conformance.exchange import Request
 from mockserver.doors import http2_door
-from mockserver.doors.http2_door import UNREAD, Http2
+from mockserver.doors.http2_door import FRAMES_AT_ONCE, UNREAD, Http2
 from mockserver.effects import Answer, Cut, Effect, Head, Send, Stall, Wait
 from mockserver.embedded import in_thread
 from mockserver.memory import Memory
@@ -841,6 +841,9 @@ class Sink(asyncio.Transport):
     def close(self) -> None:
         self.closed = True
 
+    def is_closing(self) -> bool:
+        return self.closed
+
     def pause_reading(self) -> None:
         self.told.append("pause")
 
@@ -874,7 +877,7 @@ def ok() -> Answer:
 @pytest.mark.usefixtures("nothing_logged")
 def test_a_client_that_makes_the_server_talk_and_does_not_listen_is_not_heard_either() -> None:
     # Each is answered, with more bytes than it has.
-    late = DataFrame(1, b"x").serialize() * 1000
+    late = DataFrame(1, b"x").serialize() * (FRAMES_AT_ONCE - 1)
 
     async def talk() -> None:
         async with at_a_sink(ok) as (sink, http2):
@@ -892,6 +895,32 @@ def test_a_client_that_makes_the_server_talk_and_does_not_listen_is_not_heard_ei
             http2.data_received(PingFrame(0, b"12345678").serialize())
             assert parse(bytes(sink.written))[-1].type == PingFrame.type
             assert not sink.closed
+
+    asyncio.run(talk())
+
+
+@pytest.mark.usefixtures("nothing_logged")
+def test_a_client_that_says_much_at_once_lets_others_have_their_turn() -> None:
+    async def talk() -> None:
+        async with at_a_sink(ok) as (sink, http2):
+            http2.data_received(PREFACE + SETTINGS)
+            written = len(sink.written)
+            turns = 0
+
+            def turn() -> None:
+                nonlocal turns
+                turns += 1
+                asyncio.get_running_loop().call_soon(turn)
+
+            turn()
+            updates = WindowUpdateFrame(0, 1).serialize() * FRAMES_AT_ONCE * 9
+            http2.data_received(updates + PingFrame(0, b"12345678").serialize())
+            assert sink.told == ["pause"]
+            while sink.told == ["pause"]:
+                await asyncio.sleep(0)
+            assert sink.told == ["pause", "resume"]
+            assert [frame.type for frame in parse(bytes(sink.written[written:]))] == [PingFrame.type]
+            assert turns >= 9
 
     asyncio.run(talk())
 

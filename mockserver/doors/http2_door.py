@@ -59,6 +59,9 @@ PATIENCE = 1000
 PATIENCE_PER_SECOND = 100
 """... and how many of them are forgotten every second."""
 
+FRAMES_AT_ONCE = 200
+"""So many are heard until others have their turn: one read may hold 20,000 of them, and each takes its time."""
+
 UNREAD = 1 << 18
 """Bytes that lie unsent until we read no more of a client that does not read either."""
 
@@ -105,8 +108,8 @@ class Http2(asyncio.Protocol):
         self._waiting: list[asyncio.Future[None]] = []
         self._patience, self._patient_at = float(PATIENCE), self._loop.time()
         self._pings, self._pongs = 0, 0
-        self._full, self._deaf = False, False
-        self._ending, self._over = False, False
+        self._full, self._deaf, self._behind = False, False, False
+        self._reads, self._ending, self._over = True, False, False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -122,22 +125,43 @@ class Http2(asyncio.Protocol):
         self._full = True
 
     def resume_writing(self) -> None:
-        self._full = False
-        if self._deaf:
-            self._deaf = False
-            self._transport.resume_reading()
+        self._full = self._deaf = False
+        self._attend()
         self._wake()
 
     def data_received(self, data: bytes) -> None:
         if self._over:
             return
         self._heard += data
+        if not self._behind:
+            self._hear_some()
+
+    def _hear_some(self) -> None:
+        """Hears what has come, but no more of it than others can wait for; then it goes on later."""
+        if self._over:
+            return
+        heard = 0
         try:
-            while frame := self._cut():
+            while heard < FRAMES_AT_ONCE and (frame := self._cut()):
                 self._hear(frame)
+                heard += 1
         except ProtocolError as error:
             self._refuse(error)
+        self._behind = heard == FRAMES_AT_ONCE
+        if self._behind:
+            self._loop.call_soon(self._hear_some)
         self.push()
+        self._attend()
+
+    def _attend(self) -> None:
+        """Reads on, or no more for a while."""
+        reads = not self._deaf and not self._behind
+        if reads != self._reads and not self._transport.is_closing():
+            self._reads = reads
+            if reads:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
 
     # ---- what comes in
 
@@ -321,7 +345,7 @@ class Http2(asyncio.Protocol):
         # Answers wait for a client to read; what h2 says by itself (to a PING, for one) does not.
         if not self._deaf and self._transport.get_write_buffer_size() > UNREAD:
             self._deaf = True
-            self._transport.pause_reading()
+            self._attend()
 
     async def room(self, stream: int) -> int:
         """How many bytes of a body may go out now: waits until it is one. Raises ClientLeft."""
