@@ -660,7 +660,7 @@ class _Answering(Telling):
             self.routed.space,
             Entry(self.now, self.request.method, self.routed.path, self._contract.id, 101),
         )
-        yield Upgrade(responses_socket.Talk(settings, asked, self.now))
+        yield Upgrade(responses_socket.Talk(settings, asked, self.now, self.ids))
 
     def _admits(self, namespace: str, shown: Any) -> str | None:
         """Why a client of the socket may not join, None if it may."""

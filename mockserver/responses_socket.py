@@ -8,7 +8,8 @@
 Each request is answered as if it had come to the same path over HTTP, with the headers of the handshake. The
 connection remembers the last response, also one that nothing else keeps (`store: false`), until a request that was to
 go on from it fails. Where requests name lanes, each lane has a last response, and events name the lane; requests are
-answered one after the other, whatever their lanes. What is said to frames that cannot be read, and for how long, stands in the contract.
+answered one after the other, whatever their lanes. Meanwhile a response may be steered (`mockserver.steering`). What is
+said to frames that cannot be read, and for how long, stands in the contract.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ from typing import Any
 
 import orjson
 
+from conformance.dialects import Ids
+from conformance.dialects.chat import make_id
 from conformance.dialects.responses import items
 from conformance.exchange import Request
 from conformance.framing import dump
 from conformance.template import fill
 from conformance.wire.sse import Decoder
-from mockserver.effects import Answer, Cut, Effect, Fetch, Head, Inner, Send, Stall
+from mockserver.effects import Answer, Cut, Effect, Fetch, Head, Inner, Send, Stall, Store
 from mockserver.history import History
 from mockserver.services.keeping import RESPONSE
+from mockserver.steering import Course, Wrong, added, awaited
 
 __all__ = ["Talk", "as_request"]
 
@@ -34,6 +38,11 @@ HANDSHAKE = ("connection", "upgrade", "content-length", "content-type", "transfe
 
 LANES = 64
 """Lanes of a connection whose last responses are remembered."""
+ENDED = 256
+"""Responses of a connection of which it is known how they ended."""
+
+ENDS = ("response.completed", "response.incomplete")
+"""The last events of a response that can be continued."""
 
 Answerer = Callable[[Mapping[str, Any], float], Answer]
 """The effects that answer a body at a Unix time, as over HTTP."""
@@ -46,15 +55,21 @@ class Talk:
     here), `seconds` (how long the connection may last), `largest_bytes` of a frame, and `errors`: `limit`, `frame`, and
     `unasked` where such a member is refused; else it is not looked at. Where there are lanes, `lane` is the member that
     names one and `errors` has `lane` too; `prepares` is a member that is false where nothing is to be answered, and the
-    `body` that asks for it over HTTP.
+    `body` that asks for it over HTTP. `steering` says how a response is steered, where it can be: the type
+    of such a frame, what it may hold, and what is said to it.
     """
 
     timeout_seconds = 0.0
     """Nobody is asked whether they are still there: the end of the time is the only thing that is said unasked."""
 
-    def __init__(self, settings: Mapping[str, Any], answerer: Answerer, began: float) -> None:
-        self._settings, self._answerer = settings, answerer
+    def __init__(self, settings: Mapping[str, Any], answerer: Answerer, began: float, ids: Ids) -> None:
+        self._settings, self._answerer, self._ids = settings, answerer, ids
         self._ends = began + settings["seconds"]
+        self._steering: Mapping[str, Any] | None = settings.get("steering")
+        self._course: Course | None = None
+        self._lane: str | None = None
+        self._ended: dict[str, tuple[str, int, str | None]] = {}
+        self._queued: dict[tuple[str | None, str], list[Any]] = {}
         self._last: dict[str | None, tuple[str, Mapping[str, Any]]] = {}
         self.ping_seconds = float(settings["seconds"])
         self.largest = int(settings["largest_bytes"])
@@ -70,6 +85,9 @@ class Talk:
             said = orjson.loads(packet)
         except orjson.JSONDecodeError:
             said = None
+        if self._steers(said):
+            yield from self._steered(said)
+            return
         if not isinstance(said, dict) or said.get("type") != self._settings["asks"]:
             got = said.get("type") if isinstance(said, dict) else packet
             yield self._error("frame", {"expected": self._settings["asks"], "got": str(got)[:40]})
@@ -84,7 +102,20 @@ class Talk:
         if lane is not None and not isinstance(lane, str):
             yield self._error("lane", {})
             return
+        waiting = self._queued.pop((lane, str(body.get("previous_response_id"))), None)
+        if waiting is not None:
+            body["input"] = [*waiting, *items(body)]
         yield from self._answer(self._prepared(body), lane, now)
+
+    def aside(self, packet: str) -> Iterator[Send] | None:
+        """What is said at once to a frame that comes while another is answered; None: it waits its turn."""
+        if self._steering is None:
+            return None
+        try:
+            said = orjson.loads(packet)
+        except orjson.JSONDecodeError:
+            return None
+        return self._steered(said) if self._steers(said) else None
 
     def _prepared(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """The body as a request over HTTP says it, also that nothing is to be answered."""
@@ -107,12 +138,26 @@ class Talk:
         return Send(dump(fill(self._settings["errors"][name], details)))
 
     def _answer(self, body: Mapping[str, Any], lane: str | None, now: float) -> Answer:
+        following: Mapping[str, Any] | None = body
+        while following is not None:
+            following = yield from self._answer_one(following, lane, now)
+
+    def _answer_one(
+        self, body: Mapping[str, Any], lane: str | None, now: float
+    ) -> Generator[Effect, Any, Mapping[str, Any] | None]:
+        """The request that follows by itself, because its response was steered."""
+        course = self._course = Course(body)
+        self._lane = lane
         previous = body.get("previous_response_id")
         found = next((name for name, last in self._last.items() if last[0] == previous), None)
         last = next((last for last in self._last.values() if last[0] == previous), None)
         before = _Before(previous, last)
-        frames = _Frames({} if lane is None else {self._settings["lane"]: lane})
-        yield from _translated(self._answerer({**body, "stream": True}, now), frames, before)
+        frames = _Frames(self._beside(lane), course, (self._steering or {}).get("reason", ""))
+        try:
+            yield from _translated(self._answerer({**body, "stream": True}, now), frames, before)
+        finally:
+            self._course = None
+        yield from frames.ended_early()
         if frames.final is not None:
             context = History(before.context, items(body))
             self._last.pop(lane, None)
@@ -121,6 +166,94 @@ class Talk:
                 del self._last[next(iter(self._last))]
         elif last is not None:
             del self._last[found]
+        return (yield from self._followed(course, frames.final, lane))
+
+    def _beside(self, lane: str | None) -> dict[str, Any]:
+        return {} if lane is None else {self._settings["lane"]: lane}
+
+    # Steering
+
+    def _steers(self, said: Any) -> bool:
+        return (
+            self._steering is not None
+            and isinstance(said, dict)
+            and said.get("type") == self._steering["asks"]
+        )
+
+    def _steered(self, said: Mapping[str, Any]) -> Iterator[Send]:
+        """What is said to an event that steers a response."""
+        rules = self._steering or {}
+        named, course = str(said.get("previous_response_id")), self._course
+        target = course if course is not None and course.id == named else None
+        try:
+            given = added(said, rules)
+            if target is None or target.status is not None:
+                raise self._gone(named, target)
+            if any(target.body.get(name) is not None for name in rules["unless"]):
+                raise Wrong("mode")
+            if len(target.steers) >= rules["most"]:
+                raise Wrong("many")
+        except Wrong as wrong:
+            _, number, lane = self._ended.get(named, (None, -1, None))
+            if target is not None:
+                number, lane = target.next_number() - 1, self._lane
+            steer = {"previous_response_id": named, "input": said.get("input") or ""}
+            yield self._told("failed", number + 1, lane, steer, error=self._why(wrong))
+            return
+        made = make_id(rules["id"], self._ids)
+        target.steers.append((made, given))
+        steer = {"id": made, "previous_response_id": named}
+        yield self._told("accepted", target.next_number(), self._lane, steer)
+
+    def _gone(self, named: str, target: Course | None) -> Wrong:
+        status = self._ended.get(named, (None, 0, None))[0] if target is None else target.status
+        if status is None:
+            return Wrong("unknown", id=named)
+        return Wrong("completed" if status == "completed" else "inactive", id=named, status=status)
+
+    def _why(self, wrong: Wrong) -> Any:
+        assert self._steering is not None
+        return fill(self._steering["errors"][wrong.name], wrong.details)
+
+    def _told(self, what: str, number: int, lane: str | None, steer: Mapping[str, Any], **more: Any) -> Send:
+        assert self._steering is not None
+        event = {
+            "type": f"{self._steering['asks']}.{what}",
+            "sequence_number": number,
+            "steer": steer,
+            **more,
+        }
+        return Send(dump({**event, **self._beside(lane)}))
+
+    def _followed(
+        self, course: Course, final: Any, lane: str | None
+    ) -> Generator[Effect, Any, Mapping[str, Any] | None]:
+        """What becomes of what was added: the request that goes on by itself, if there is one."""
+        rules = self._steering
+        if rules is None or course.id is None:
+            return None
+        self._ended[course.id] = "failed" if final is None else final["status"], course.number, lane
+        while len(self._ended) > ENDED:
+            del self._ended[next(iter(self._ended))]
+        if not course.steers:
+            return None
+        if final is None:
+            for made, given in course.steers:
+                steer = {"id": made, "previous_response_id": course.id, "input": given}
+                yield self._told(
+                    "failed", course.next_number(), lane, steer, error=self._why(Wrong("successor"))
+                )
+            return None
+        said = [item for _, given in course.steers for item in items({"input": given})]
+        required = awaited(final["output"])
+        if required:
+            self._queued[lane, course.id] = said
+            for made, _ in course.steers:
+                steer = {"id": made, "previous_response_id": course.id}
+                more = {"reason": rules["waits"], "required_input": required}
+                yield self._told("pending", course.next_number(), lane, steer, **more)
+            return None
+        return {**course.body, "previous_response_id": course.id, "input": said}
 
 
 def as_request(handshake: Request, body: Mapping[str, Any]) -> Request:
@@ -161,17 +294,44 @@ class _Before:
 class _Frames:
     """Turns the bytes of an answer over HTTP into frames, each with the members `beside`.
 
-    `final` is the response object, if it came to its end.
+    `final` is the response object, if it came to its end. What steers its `course` ends it early, for the `reason`: the
+    rest is not sent, and what is kept of it ends there too.
     """
 
-    def __init__(self, beside: Mapping[str, Any]) -> None:
+    def __init__(self, beside: Mapping[str, Any], course: Course, reason: str) -> None:
         self._decoder = Decoder()
         self._beside = beside
+        self._course, self._reason = course, reason
         self._status = 200
+        self._unsent: bytes | None = None
+        self._kept: Store | None = None
         self.final: Any = None
+
+    def keep(self, effect: Inner) -> None:
+        """Notes where the response is kept."""
+        if isinstance(effect, Store) and effect.kind == RESPONSE:
+            self._kept = effect
+
+    def ended_early(self) -> Iterator[Effect]:
+        """The end of a response that was steered, and how it is kept."""
+        if not self._unsent:
+            return
+        last = orjson.loads([message.data for message in Decoder().feed(self._unsent)][-1])
+        if last["type"] not in ENDS:
+            # It failed before it came to an end that could be earlier.
+            yield Send(dump({**self._course.follow(last), **self._beside}))
+            return
+        for event in self._course.end(last["response"], self._reason):
+            yield Send(dump({**event, **self._beside}))
+        self.final = event["response"]
+        if self._kept is not None:
+            kept = {**self._kept.value, "response": self.final, "final": self.final}
+            yield Store(self._kept.space, RESPONSE, self._kept.key, kept)
 
     def of(self, effect: Effect) -> Iterator[Effect]:
         match effect:
+            case Send(data) if self._unsent is not None:
+                self._unsent = data
             case Head(status=status):
                 self._status = status
             case Send(data) if self._status >= 400:
@@ -188,9 +348,12 @@ class _Frames:
         except orjson.JSONDecodeError:
             # The end of a stream over HTTP ([DONE]): a connection goes on.
             return
-        if isinstance(said, dict) and said.get("type") in ("response.completed", "response.incomplete"):
+        if isinstance(said, dict) and said.get("type") in ENDS:
             self.final = said["response"]
-        yield Send(dump({**said, **self._beside}) if self._beside else text.encode())
+        sent = self._course.follow(said) if isinstance(said, dict) else said
+        yield Send(dump({**sent, **self._beside}) if self._beside or sent != said else text.encode())
+        if self._course.steers and self._course.can_end:
+            self._unsent = b""
 
     def _refusal(self, data: bytes) -> dict[str, Any]:
         try:
@@ -215,6 +378,7 @@ def _translated(answer: Answer, frames: _Frames, before: _Before) -> Generator[E
             if before.is_sought(effect):
                 result = before.found(before.local or (yield effect))
             elif isinstance(effect, Inner):
+                frames.keep(effect)
                 result = yield effect
             else:
                 yield from frames.of(effect)

@@ -317,6 +317,9 @@ class Talk:
         if self._begins:
             yield Send(_opening(self._session, self._settings, []).encode())
 
+    def aside(self, packet: str) -> None:
+        """Nothing: packets are answered one after the other."""
+
     def hear(self, packet: str, now: float) -> Answer:
         """What is said to a packet, whenever it comes; a Cut after it ends the connection."""
         session, upgraded = self._session, self._session["upgraded"]
