@@ -25,6 +25,8 @@ CODE = "(()=>{globalThis.PUTER_API_ORIGIN||0})(); // Grüße\n"
 """Nobody's library, with what tells a library: the name by which it finds its API."""
 
 PAGE = {"Origin": "http://app.example"}
+PATIENCE = 60
+"""Seconds after which a program hangs."""
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +103,7 @@ def test_the_command_line_tells_a_wrong_folder_in_one_line(tmp_path: Path) -> No
         capture_output=True,
         encoding="utf-8",
         cwd=tmp_path,
-        timeout=30,
+        timeout=PATIENCE,
     )
     assert done.returncode == 1
     assert done.stdout == ""
@@ -116,7 +118,7 @@ def test_the_command_line_takes_the_folder_from_the_environment(tmp_path: Path) 
         capture_output=True,
         encoding="utf-8",
         cwd=tmp_path,
-        timeout=30,
+        timeout=PATIENCE,
         env={"MOCK_PUTER_JS": "nowhere", "PATH": ""},
     )
     assert "got nowhere: there is no such folder or file" in done.stderr
@@ -167,7 +169,7 @@ def test_the_library_learns_its_addresses_from_where_it_came(
     node = shutil.which("node") or pytest.fail(
         "expected `node` on PATH, found none; install Node 20 or newer"
     )
-    done = subprocess.run([node, "-e", world], capture_output=True, encoding="utf-8", timeout=30)
+    done = subprocess.run([node, "-e", world], capture_output=True, encoding="utf-8", timeout=PATIENCE)
     assert json.loads(done.stdout or done.stderr) == [api, gui]
 
 

@@ -721,7 +721,7 @@ class Browser:
         # The page unpacks what it shows after it is loaded.
         self.run(
             "new Promise((done, fail) => { const look = (left) => document.querySelector('main') ? done()"
-            " : left ? setTimeout(look, 10, left - 1) : fail(new Error('nothing was drawn')); look(1000); })"
+            " : left ? setTimeout(look, 10, left - 1) : fail(new Error('nothing was drawn')); look(6000); })"
         )
 
     def run(self, script: str) -> Any:
@@ -736,11 +736,11 @@ class Browser:
         )
 
     def wait(self, selector: str, text: str) -> None:
-        """Returns when an element that `selector` finds says `text`; fails after ten seconds."""
+        """Returns when an element that `selector` finds says `text`; fails after a minute."""
         self.run(
             "new Promise((done, fail) => { const look = (left) =>"
             f" [...document.querySelectorAll({json.dumps(selector)})].some(e => e.innerText.trim() === {json.dumps(text)})"
-            " ? done() : left ? setTimeout(look, 10, left - 1) : fail(new Error('not seen')); look(1000); })"
+            " ? done() : left ? setTimeout(look, 10, left - 1) : fail(new Error('not seen')); look(6000); })"
         )
 
     def click(self, selector: str) -> None:

@@ -7,7 +7,7 @@
 import { io } from 'socket.io-client';
 import { run } from './cases.mjs';
 
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 60_000;
 
 async function talk(transports, { path = '', settled = null, token = process.env.PROBE_TOKEN } = {}) {
     const socket = io(process.env.PROBE_ORIGIN + path, {
