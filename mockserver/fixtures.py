@@ -14,9 +14,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+    from mockserver.provider import MockProvider, Servers
 
 MARKER = "@pytest.mark.mock_provider"
 
@@ -29,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def mock_servers() -> Iterator[Any]:
+def mock_servers() -> Iterator[Servers]:
     """The mocks of this session by how they were asked for, started when a test first needs them."""
     from mockserver.provider import Servers
 
@@ -40,8 +45,8 @@ def mock_servers() -> Iterator[Any]:
 
 @pytest.fixture
 def mock_provider(
-    request: pytest.FixtureRequest, mock_servers: Any, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Any]:
+    request: pytest.FixtureRequest, mock_servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MockProvider]:
     """A `mockserver.provider.MockProvider` of this test's own; the environment points clients at it.
 
     Unscripted requests go to the simulated model. A script that was made and not used fails
@@ -68,7 +73,7 @@ def mock_provider(
 
 
 @pytest.fixture
-def bedrock_client(mock_provider: Any) -> Iterator[Any]:
+def bedrock_client(mock_provider: MockProvider) -> Iterator[Any]:
     """A boto3 client of bedrock-runtime, as unmodified as clients come. Needs the extra `clients`."""
     client = mock_provider.bedrock_client()
     yield client
@@ -76,7 +81,7 @@ def bedrock_client(mock_provider: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def openai_client(mock_provider: Any) -> Iterator[Any]:
+def openai_client(mock_provider: MockProvider) -> Iterator[OpenAI]:
     """An `openai.OpenAI` client of bedrock-mantle, or of the marker's `openai_profile`. Needs the extra `clients`."""
     client = mock_provider.openai_client()
     yield client

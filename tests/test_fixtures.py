@@ -273,6 +273,16 @@ class TestScript:
             converse(mock_provider)
 
 
+def test_the_page_starts_a_mock_without_pytest(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "mock.md").read_text(encoding="utf-8")
+    block = re.search(r"<!-- test: start -->\n```python\n(.*?)```", page, re.DOTALL)
+    assert block, "expected a python block after <!-- test: start --> in docs/mock.md"
+    exec(block[1], {})
+    assert re.fullmatch(
+        r"http://127\.0\.0\.1:\d+ https://127\.0\.0\.1:\d+ \S+/ca\.pem \S+\n", capsys.readouterr().out
+    )
+
+
 class TestWatch:
     @every_api
     def test_requests_are_folded_to_the_same_turn_whatever_the_api(
