@@ -47,6 +47,22 @@ class Specs:
                 found.setdefault(each.provider.id, []).append(each)
         return found
 
+    def at(self, provider: Provider, path: str) -> list[tuple[Contract, dict[str, str]]]:
+        """The provider's operations whose path this is, in the order of their files, each with the path's parameters."""
+        candidates = self._by_depth[provider.id].get(path.count("/"), ())
+        matching = ((each, each.match_path(path)) for each in candidates)
+        return [(each, found) for each, found in matching if found is not None]
+
+    @cached_property
+    def _by_depth(self) -> Mapping[str, Mapping[int, list[Contract]]]:
+        """The operations of each provider by the slashes in their paths: no parameter of a path has one."""
+        found: dict[str, dict[int, list[Contract]]] = {name: {} for name in self.providers}
+        for name, contracts in self._operations.items():
+            for each in contracts:
+                for depth in {template.count("/") for _, template in each.paths}:
+                    found[name].setdefault(depth, []).append(each)
+        return found
+
     def asked(self, how: Mapping[str, Any], contract: Contract, model: str | None) -> Contract:
         """The contract by which a step of a probe of `contract` is asked: another one that it names, for the model."""
         return self.contracts[how["contract"]].for_model(model) if "contract" in how else contract

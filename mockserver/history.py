@@ -105,8 +105,10 @@ def weigh(value: Any) -> tuple[int, list[History]]:
                 # Most are of these two kinds, and need no turn of their own.
                 if part is None:
                     weight += NUMBER
-                elif type(part) is str:
+                elif (kind := type(part)) is str:
                     weight += len(part) + 3
+                elif kind is bool or kind is int or kind is float:
+                    weight += NUMBER
                 else:
                     left.append(part)
     return weight, histories

@@ -64,8 +64,7 @@ def route(specs: Specs, request: Request, space: str = "", openai_profile: str |
             return Route(space, path, query, None, None, (), (), f"{PROFILE}: {error}")
     if provider is None:
         return Route(space, path, query, None, None, (), ())
-    matching = [(each, each.match_path(path)) for each in specs.of(provider.id)]
-    here = [(each, found) for each, found in matching if found is not None]
+    here = specs.at(provider, path)
     return Route(
         space,
         path,
@@ -152,11 +151,7 @@ def _under(path: str, prefixes: Iterable[str]) -> bool:
 
 
 def _by_path(specs: Specs, request: Request, path: str) -> Provider | None:
-    found = [
-        provider
-        for provider in specs.providers.values()
-        if any(each.match_path(path) is not None for each in specs.of(provider.id))
-    ]
+    found = [provider for provider in specs.providers.values() if specs.at(provider, path)]
     scope = _SCOPE.search(request.header("authorization") or "")
     for provider in specs.providers.values():
         # Who names the very path says of it what nobody else is to say, be it that it is not served.

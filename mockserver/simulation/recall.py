@@ -55,6 +55,9 @@ REMEMBERED = re.compile(
     rf"(?:word|number|code|name|phrase|password|key|colou?r|city|animal))\s*(?:is)?\s*:?\s+{VALUE}",
     re.I,
 )
+REMINDING = ("remember", "memori", "note", "keep in mind")
+NAMING = ("i am", "i'm", "call me", "i live", "you are", "you're")
+"""What one of those that name somebody has in it."""
 NAMED = (
     (re.compile(rf"\b(?:I am|I'm) (?:called|named) {VALUE}", re.I), "my", "name"),
     (re.compile(rf"\bcall me {VALUE}", re.I), "my", "name"),
@@ -122,11 +125,16 @@ def _facts(text: str) -> Iterator[Fact]:
     for match in TOLD.finditer(text):
         owner = match["owner"].lower()
         yield Fact({"this": "the"}.get(owner, owner), match["what"], _value(match["value"]))
-    for match in (*LABEL.finditer(text), *REMEMBERED.finditer(text)):
-        yield Fact("the", match["what"], _value(match["value"]))
-    for kind, owner, what in NAMED:
-        for match in kind.finditer(text):
-            yield Fact(owner, what, _value(match["value"]))
+    if ":" in text or "=" in text:
+        for match in LABEL.finditer(text):
+            yield Fact("the", match["what"], _value(match["value"]))
+    if may_say(text, REMINDING):
+        for match in REMEMBERED.finditer(text):
+            yield Fact("the", match["what"], _value(match["value"]))
+    if may_say(text, NAMING):
+        for kind, owner, what in NAMED:
+            for match in kind.finditer(text):
+                yield Fact(owner, what, _value(match["value"]))
 
 
 def recall(asked: Question, texts: Iterable[str]) -> str | None:

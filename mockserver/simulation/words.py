@@ -81,7 +81,10 @@ def may_say(text: str, words: tuple[str, ...]) -> bool:
     if not text.isascii():
         return True
     lower = text.lower()
-    return any(word in lower for word in words)
+    for word in words:  # noqa: SIM110 - a generator takes twice as long
+        if word in lower:
+            return True
+    return False
 
 
 def stem(word: str) -> str:
