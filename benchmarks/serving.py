@@ -31,7 +31,21 @@ CHAT = {"model": MODEL, "messages": [{"role": "user", "content": PROMPT}], "max_
 ASKED: dict[str, tuple[str, dict[str, Any]]] = {
     "converse": (f"/bedrock-runtime/model/{MODEL}/converse", CONVERSE),
     "converse stream": (f"/bedrock-runtime/model/{MODEL}/converse-stream", CONVERSE),
+    "invoke": (
+        f"/bedrock-runtime/model/{MODEL}/invoke",
+        {"messages": [{"role": "user", "content": PROMPT}], "max_tokens": 256},
+    ),
     "chat": ("/bedrock-mantle/v1/chat/completions", CHAT),
+    "responses": ("/bedrock-mantle/v1/responses", {"model": MODEL, "input": PROMPT}),
+    "puter driver": (
+        "/puter/drivers/call",
+        {
+            "interface": "puter-chat-completion",
+            "driver": "ai-chat",
+            "method": "complete",
+            "args": {"messages": [{"role": "user", "content": PROMPT}], "model": PUTER_MODEL},
+        },
+    ),
     "chat stream": (
         "/puter/puterai/openai/v1/chat/completions",
         {**CHAT, "model": PUTER_MODEL, "stream": True},
@@ -41,8 +55,16 @@ ASKED: dict[str, tuple[str, dict[str, Any]]] = {
 HEADERS = {"Content-Type": "application/json", "Authorization": "Bearer any-key-will-do"}
 CONNECTIONS = 8
 PATIENCE_SECONDS = 60.0
-QUOTAS = ("calls_per_minute", "requests_per_10_seconds", "concurrent_requests")
-"""What Puter allows an account: less than is asked here."""
+QUOTAS = (
+    "calls_per_minute",
+    "requests_per_10_seconds",
+    "concurrent_requests",
+    "funds_usd_cents",
+    "requests_per_minute",
+    "tokens_per_minute",
+    "tokens_per_day",
+)
+"""What providers allow an account: less than is asked here."""
 
 
 class Server:
@@ -76,9 +98,14 @@ class Server:
         return used.ru_utime + used.ru_stime
 
 
-def ask(connection: http.client.HTTPConnection, path: str, body: dict[str, Any]) -> tuple[str, bytes]:
-    """Content type and body of the answer. Raises RuntimeError if it is not 200."""
-    connection.request("POST", path, json.dumps(body), HEADERS)
+def ask(
+    connection: http.client.HTTPConnection, path: str, body: dict[str, Any], place: str = ""
+) -> tuple[str, bytes]:
+    """Content type and body of the answer. Raises RuntimeError if it is not 200.
+
+    `place` stands at the end of the prompt: what is asked twice is partly remembered.
+    """
+    connection.request("POST", path, json.dumps(body).replace(PROMPT, f"{PROMPT}{place}"), HEADERS)
     response = connection.getresponse()
     data = response.read()
     if response.status != 200:
@@ -144,10 +171,12 @@ def start_up(rounds: int) -> list[Row]:
 def load(port: int, path: str, body: dict[str, Any], requests: int) -> None:
     """Asks over several kept connections at once. Raises RuntimeError if one answer is not 200."""
 
-    def work(_: int) -> None:
+    begun = time.time_ns()
+
+    def work(number: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port)
-        for _ in range(requests // CONNECTIONS):
-            ask(connection, path, body)
+        for turn in range(requests // CONNECTIONS):
+            ask(connection, path, body, f" It is for reader {begun}-{number}-{turn}.")
 
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         list(pool.map(work, range(CONNECTIONS)))
