@@ -23,6 +23,7 @@ import socket
 import sys
 import time
 import traceback
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -556,7 +557,8 @@ class Document:
 
     def _content(self) -> Any:
         """The keyword contentSchema, which readers of JSON Schema pass over if they are not told."""
-        drawing = self
+        # What Rust holds no garbage collector sees: a circle through a compiled schema would stay for good.
+        drawing = weakref.proxy(self)
 
         class Content:
             def __init__(self, parent: Any, value: Any, path: Any) -> None:
