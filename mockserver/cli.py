@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ __all__ = ["main"]
 HOST, PORT, TLS_PORT, STATE_DIR = "127.0.0.1", 4010, 4443, ".mockserver"
 GRACE_SECONDS = 2.0
 """What open streams get to end in after SIGTERM or Ctrl-C."""
+
+FILES = 10_240
+"""That a mock may have open; the most that a Mac allows."""
 
 USAGE = 2
 NOT_FOUND, NOT_EXECUTABLE, BY_SIGNAL = 127, 126, 128
@@ -88,11 +92,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     commands = {"env": _env, "run": _run}
     try:
-        if arguments and arguments[0] in commands:
-            return commands[arguments[0]](arguments[1:])
-        return _serve(arguments)
+        code = (
+            commands[arguments[0]](arguments[1:])
+            if arguments and arguments[0] in commands
+            else _serve(arguments)
+        )
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return BY_SIGNAL + signal.SIGINT
+    except BrokenPipeError:
+        # Whoever read the output has enough, as `head` has.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 class WrongUsage(ValueError):
@@ -124,12 +136,27 @@ def _serve(arguments: Sequence[str]) -> int:
     from mockserver.embedded import Options, loop_factory
 
     _log()
+    _allow_connections()
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_until_told(Options(**_members(asked))))
     except Exception as error:
         return _give_up("mockserver", error)
     return 0
+
+
+def _allow_connections() -> None:
+    """Lets the process have as many files as the system allows; each connection is one, and shells allow few."""
+    try:
+        import resource
+    except ImportError:
+        # Windows counts connections otherwise.
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _until_told(options: Options) -> None:
@@ -317,7 +344,8 @@ def _no_such_address(cause: BaseException | None) -> bool:
     import errno
     import socket
 
-    return isinstance(cause, socket.gaierror) or getattr(cause, "errno", None) == errno.EADDRNOTAVAIL
+    known = (errno.EADDRNOTAVAIL, errno.EINVAL, errno.EAFNOSUPPORT)
+    return isinstance(cause, socket.gaierror) or getattr(cause, "errno", None) in known
 
 
 def _parser(name: str, about: str, examples: str, usage: str | None = None) -> argparse.ArgumentParser:

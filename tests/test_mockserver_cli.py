@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,12 @@ def mockserver(*arguments: str, cwd: Path, env: dict[str, str] = CLEAN) -> subpr
 
 
 @contextmanager
-def serving(cwd: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A mock that is ready, and the line that it printed then."""
+def serving(
+    cwd: Path, *arguments: str, under: Sequence[str] = ()
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A mock that is ready, and the line that it printed then; `under` is a command that starts it."""
     with subprocess.Popen(
-        [*MOCKSERVER, *arguments],
+        [*under, *MOCKSERVER, *arguments],
         cwd=cwd,
         env=CLEAN,
         stdout=subprocess.PIPE,
@@ -214,6 +216,7 @@ def test_specs_serves_a_broken_provider_of_ones_own(tmp_path: Path) -> None:
         (["--broken", "nul"], "--broken: expected one of always-wrong, "),
         (["--specs", "nowhere"], "--specs: expected a folder of YAML, got nowhere: there is none"),
         (["--host", "no-such-host.invalid"], "; --host takes an address of this machine"),
+        (["--host", "fe80::1"], "; --host takes an address of this machine"),
         (["--state-dir", "file"], "expected a directory for the mock's state, got a file"),
     ],
 )
@@ -231,6 +234,28 @@ def test_an_empty_value_is_no_value(option: str, tmp_path: Path) -> None:
     assert done.stderr.endswith(
         f"argument {option}: expected a value, got an empty one; is a variable not set?\n"
     )
+
+
+def test_it_takes_more_connections_than_a_shell_allows_files(tmp_path: Path) -> None:
+    few = ("sh", "-c", 'ulimit -Sn 64; exec "$@"', "sh")
+    with serving(tmp_path, *ANY_PORTS, under=few) as (_, line), ExitStack() as idle:
+        address = line.split()[2]
+        port = int(address.rpartition(":")[2])
+        for _ in range(100):
+            idle.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))
+        # Connections are accepted in their order.
+        assert urllib3.request("GET", f"{address}/_mock/info", retries=False).status == 200
+
+
+def test_who_reads_only_the_beginning_of_env_is_no_error(tmp_path: Path) -> None:
+    with serving(tmp_path, *ANY_PORTS):
+        reading, writing = os.pipe()
+        os.close(reading)
+        env = subprocess.run(
+            [*MOCKSERVER, "env"], cwd=tmp_path, env=CLEAN, stdout=writing, stderr=subprocess.PIPE
+        )
+        os.close(writing)
+    assert (env.returncode, env.stderr) == (0, b"")
 
 
 def test_it_listens_where_it_is_told() -> None:
