@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 from collections.abc import Mapping, Sequence
 
@@ -46,8 +45,8 @@ class Mock:
             check_broken(specs, name)
         self.specs, self.credentials, self.auth, self.reality = specs, credentials, auth, reality
         self.broken, self.seed = tuple(broken), seed
-        self.chance = random.Random(os.urandom(32))
-        """What ids are drawn from without a seed: one for all requests, because to seed another one takes its time."""
+        self.chance: random.Random = random.SystemRandom()
+        """What ids are drawn from without a seed: nobody can tell the next one from those he was given."""
         self.limits = dict(limits or {})
         self.openai_profile = openai_profile
         self.state: State = state or Memory()
@@ -77,6 +76,10 @@ def check_broken(specs: Specs, name: str) -> None:
         specs.rule(name)
 
 
+LETTERS = 32
+"""How many letters are drawn at once."""
+
+
 class Ids:
     """Ids drawn from `chance`; with a seed the same ids for the same request, in any process."""
 
@@ -95,7 +98,15 @@ class Ids:
         return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
 
     def token(self, length: int, alphabet: str) -> str:
-        return "".join(self._random.choices(alphabet, k=length))
+        # One number for many of them: to ask the system for each letter takes longer. Its 64 bits more make the letters
+        # as likely as each other.
+        letters: list[str] = []
+        while len(letters) < length:
+            rest = self._random.getrandbits(LETTERS * 8 + 64)
+            for _ in range(min(LETTERS, length - len(letters))):
+                rest, place = divmod(rest, len(alphabet))
+                letters.append(alphabet[place])
+        return "".join(letters)
 
     def number(self, low: int, high: int) -> int:
         return self._random.randint(low, high)
