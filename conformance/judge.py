@@ -23,6 +23,9 @@ from conformance.rules import CHECKS, OF_REFUSALS, Seen, Step, Unseen, leaves
 from conformance.select import select
 from conformance.shapes import ABSENT, Mismatch, brief
 
+NOTHING = "nothing to look at"
+"""How the reason begins where the answer has not what the rule is about."""
+
 _NEEDS_TRUTH: Mapping[str, tuple[str, str]] = {
     "header_matches": ("headers", "the headers"),
     "header_absent": ("headers", "the headers"),
@@ -74,14 +77,14 @@ def judge(rule: Rule, seen: Seen) -> Finding:
             doubt = doubt or _not_refused(step)
     there = rule.needs.get("there")
     if there is not None and not select(seen.step().document, there):
-        return Finding(rule, "not asked", doubt or f"nothing to look at: nothing stands at {there}")
+        return Finding(rule, "not asked", doubt or f"{NOTHING}: nothing stands at {there}")
     try:
         found = tuple(function(seen, **rule.arguments))
     except Exception as error:
         if doubt:
             return Finding(rule, "not asked", doubt)
         if isinstance(error, Unseen):
-            return Finding(rule, "not asked", f"nothing to look at: {error}")
+            return Finding(rule, "not asked", f"{NOTHING}: {error}")
         return Finding(rule, "suite error", f"check {rule.check} raised {type(error).__name__}: {error}")
     if found:
         return Finding(rule, "broken", "; ".join(seen.told), (*_unrefused(rule, looks_at), *found))

@@ -513,7 +513,6 @@ CASES = [
     Case("fits_output", {}, text("[]", turn=turn(output=OutputFormat())), text("[", turn=turn(output=OutputFormat())), ["/text"]),
     Case("fits_output", {}, text("[]"), text("["), ["/text"]),
     Case("cap_honoured", {}, text("Hi", turn=turn(max_tokens=9)), text("Hi", turn=turn(max_tokens=8)), ["/usage/output"]),
-    Case("cap_honoured", {}, text("Hi", turn=turn(max_tokens=9)), text("Hi", tokens=None, turn=turn(max_tokens=9)), ["/usage"]),
     Case("usage_given", {}, text("Hi", tokens=(1, 1)), text("Hi", tokens=None), ["/usage"]),
     Case("usage_given", {}, text("Hi", tokens=(1, 1)), text("Hi", tokens=(0, 0)), ["/usage/input", "/usage/output"]),
 ]  # fmt: skip
@@ -623,6 +622,7 @@ def test_checks_of_refusals_are_those_that_can_look_at_one() -> None:
         ("text_lacks", {"text": "x"}, step({})),
         ("fold_equals", {"step": "ask", "to_step": "ask"}, step({})),
         ("cap_honoured", {}, text("Hi")),
+        ("cap_honoured", {}, text("Hi", tokens=None, turn=turn(max_tokens=9))),
         ("names_model", {"at": "/body/models/*/id"}, listed(50)),
         (
             "listed_claim",

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from conformance.contract import Contract, Rule
 from conformance.finding import Finding
+from conformance.judge import NOTHING
 from conformance.rules import Step
 from conformance.shapes import Mismatch, brief
 from conformance.target import Target
@@ -47,8 +48,10 @@ def undeclared(judge: Judge, see: See, target: Target, contract: Contract, rule:
         return replace(found, word="not applicable", reason=reason, mismatches=())
     if found.word == "inconclusive" and rule.level != "must":
         return _refused_as_its_own_failure(see, target, contract, found)
-    if found.word == "not asked" and (shows is rule or rule.level != "must"):
-        # What is refused or went wrong before was nobody's promise.
+    if found.word == "not asked" and (
+        shows is rule or rule.level != "must" or found.reason.startswith(NOTHING)
+    ):
+        # What is refused or went wrong before was nobody's promise, nor that there is anything to look at.
         return replace(found, word="not applicable", reason=f"nobody declares it: {found.reason}")
     return found
 
