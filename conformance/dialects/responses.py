@@ -37,8 +37,9 @@ What differs between them stands in the contract's profile:
     hosted         what the provider runs itself. tools: type -> web_search, file_search, code_interpreter,
                    image_generation, mcp, shell, tool_search or program; items: by the type of the item that tells of it `stages` (the
                    events it goes through), `streamed` (null, or a member whose words come one by one:
-                   member, event), `included` (members that come only with an `include`, and what stands
-                   there without: {pointer: {include, otherwise}}; without `otherwise` nothing)
+                   member, event), of pictures `previews` (how many come on the way at most), `included`
+                   (members that come only with an `include`, and what stands there without:
+                   {pointer: {include, otherwise}}; without `otherwise` nothing)
     usage_details  detail objects of usage with the counts they hold
     prewarms       whether `prompt_cache_options.prewarm` makes the prompt ready and says nothing; missing: no
     ignored        request members that the endpoint takes, does not look at and does not echo
@@ -810,7 +811,7 @@ def _payloads(body: JSON, reply: Reply, context: Context, profile: Profile) -> I
                 written, said = context.split(item["input"]), {"input": item["input"]}
                 yield from grow("custom_tool_call_input", where, written, said, {}, context, profile)
             case _:
-                yield from payloads(item, where, context, profile)
+                yield from payloads(item, where, body, context, profile)
         yield {"type": "response.output_item.done", "output_index": index, "item": item}
     kind = f"response.{_status(reply, profile)}"
     settled = _settled(body, made, output, reply, context, profile)

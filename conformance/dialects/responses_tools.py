@@ -27,6 +27,7 @@ from conformance.dialects.chat import (
     read_content,
     read_tools,
     sequence,
+    whole,
     word,
 )
 from conformance.select import change
@@ -362,9 +363,19 @@ def announced(item: JSON, profile: Profile) -> dict[str, Any]:
     return dict(begun)
 
 
-def payloads(item: JSON, where: JSON, context: Context, profile: Profile) -> Iterator[dict[str, Any]]:
+def payloads(
+    item: JSON, where: JSON, body: JSON, context: Context, profile: Profile
+) -> Iterator[dict[str, Any]]:
     """The events of an item between its announcement and its end."""
     match item:
+        case {"type": "image_generation_call" as kind}:
+            *begun, last = _stages(item, where, context, profile)
+            yield from begun
+            for index in range(min(_previews(body), profile["hosted"]["items"][kind]["previews"])):
+                said = {name: item[name] for name in ("background", "output_format", "quality", "size")}
+                image = {"partial_image_index": index, "partial_image_b64": item["result"]}
+                yield {"type": f"response.{kind}.partial_image", **where, **image, **said}
+            yield last
         case {"type": "shell_call"}:
             for index, command in enumerate(item["action"]["commands"]):
                 place = {"output_index": where["output_index"], "command_index": index}
@@ -379,6 +390,14 @@ def payloads(item: JSON, where: JSON, context: Context, profile: Profile) -> Ite
                 yield {"type": "response.shell_call_output_content.done", **place, "output": [chunk]}
         case {"type": kind} if kind in profile["hosted"]["items"]:
             yield from _stages(item, where, context, profile)
+
+
+def _previews(body: JSON) -> int:
+    """How many pictures are to be shown while the last one is made."""
+    tools = (
+        tool for tool in map(mapping, sequence(body.get("tools"))) if tool.get("type") == "image_generation"
+    )
+    return next((whole(tool.get("partial_images")) or 0 for tool in tools), 0)
 
 
 def _stages(item: JSON, where: JSON, context: Context, profile: Profile) -> Iterator[dict[str, Any]]:

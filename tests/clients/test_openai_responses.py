@@ -336,6 +336,18 @@ class TestHostedTools:
         ):
             assert base64.b64decode(answer.output[0].result).startswith(b"\x89PNG")
 
+    @pytest.mark.parametrize("wanted", [None, 0, 3])
+    def test_pictures_are_shown_while_one_is_made(self, client: OpenAI, wanted: int | None) -> None:
+        tool: Any = {"type": "image_generation", **({} if wanted is None else {"partial_images": wanted})}
+        asked: Any = {"model": TALKS, "input": "Draw an image of a cat", "tools": [tool]}
+        with client.responses.stream(**asked) as events:
+            told = list(events)
+        shown = [each for each in told if each.type == "response.image_generation_call.partial_image"]
+        assert [each.partial_image_index for each in shown] == list(range(wanted or 0))
+        assert all(base64.b64decode(each.partial_image_b64).startswith(b"\x89PNG") for each in shown)
+        kinds = [each.type.rpartition(".")[2] for each in told if "image_generation_call" in each.type]
+        assert kinds == ["in_progress", "generating", *["partial_image"] * (wanted or 0), "completed"]
+
     def test_a_server_is_asked_after_its_approval(self, client: OpenAI) -> None:
         tool: Any = {
             "type": "mcp",
