@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import Any
 
 import boto3
@@ -35,6 +36,7 @@ from pydantic_ai.providers.mistral import MistralProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 
 
+@cache
 def model(api: str, name: str | None = None, **how: Any) -> Model:
     """`how` are a key and, for openai's client, how often it tries again; else as the environment says."""
     name = name or MODELS[api]
