@@ -182,7 +182,7 @@ def _schema(schema: Any, at: str, library: Library) -> Iterator[tuple[str, str]]
     if nowhere or not _resolves(schema, library, set()):
         return
     try:
-        library.shape(schema)
+        library.compiled(schema)
     except Exception as error:
         where = at + pointer(getattr(error, "instance_path", ()))
         yield where, f"expected JSON Schema 2020-12, got {brief(getattr(error, 'instance', schema))}"

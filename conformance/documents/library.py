@@ -66,8 +66,12 @@ class Library:
         """A compiled schema; `closed` adds that no object may have members it does not list."""
         if (id(schema), closed) not in self._shapes:
             whole = close(schema, self.definition) if closed else schema
-            self._shapes[id(schema), closed] = schema, Shape(whole, self._retrieve)
+            self._shapes[id(schema), closed] = schema, self.compiled(whole)
         return self._shapes[id(schema), closed][1]
+
+    def compiled(self, schema: Any) -> Shape:
+        """The same of a schema as it stands, and not kept: some weigh megabytes."""
+        return Shape(schema, self._retrieve)
 
     def definition(self, uri: str) -> Any:
         """What an absolute $ref points to. Raises KeyError for a place that is not there."""
