@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import hashlib
 import http.client
@@ -11,6 +12,7 @@ import queue
 import re
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -25,7 +27,7 @@ from botocore.config import Config
 
 from conformance.exchange import Request
 from mockserver import embedded, server
-from mockserver.effects import Answer, Cut, Effect, Head, Send, Stall, Wait
+from mockserver.effects import Answer, Cut, Effect, Head, Send, Stall, Upgrade, Wait
 from mockserver.embedded import in_thread
 from mockserver.memory import Memory
 from mockserver.server import CannotListen, Server
@@ -640,6 +642,54 @@ def test_an_answer_that_cannot_be_sent_is_a_fault_and_no_hang(
     assert answer.startswith(b"HTTP/1.1 500")
     assert said in answer.decode()
     assert len(caplog.records) == 1
+
+
+class Talk:
+    """A conversation in which nothing is said."""
+
+    ping_seconds = timeout_seconds = float(PATIENCE)
+    largest = 1000
+
+    def __init__(self, ended: queue.Queue[str]) -> None:
+        self._ended = ended
+
+    def opening(self) -> Answer:
+        yield from ()
+
+    def hear(self, packet: str, now: float) -> Answer:
+        yield from ()
+
+    def aside(self, packet: str) -> Iterator[Send] | None:
+        return None
+
+    def ping(self) -> Answer:
+        yield from ()
+
+    def ended(self) -> Answer:
+        self._ended.put("talk")
+        yield from ()
+
+
+@pytest.mark.usefixtures("each_loop", "nothing_logged")
+def test_a_client_that_leaves_while_its_pings_are_answered_ends_the_talk_without_a_word(
+    served: Served,
+) -> None:
+    ended: queue.Queue[str] = queue.Queue()
+    served.stub.plan(Upgrade(Talk(ended)))
+    with served.socket() as connection:
+        connection.sendall(
+            b"GET / HTTP/1.1\r\nHost: mock\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+        )
+        assert connection.recv(1 << 16).startswith(b"HTTP/1.1 101 ")
+        ping = b"\x89\xfd\0\0\0\0" + b"x" * 125
+        # Until an answer has to wait for the client to read.
+        while not any(each.get_write_buffer_size() > 1 << 16 for each in served.server._connections):
+            connection.sendall(ping * 100)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert ended.get(timeout=PATIENCE) == "talk"
+    served.stop()
+    gc.collect()
 
 
 # ---- what is no HTTP/1.1

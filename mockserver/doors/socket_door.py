@@ -107,7 +107,8 @@ class _Line:
         """Nobody listens any more."""
         if self._hearing is not None:
             self._hearing.cancel()
-            with suppress(asyncio.CancelledError):
+            # A client that has left may have done so while its ping was answered.
+            with suppress(asyncio.CancelledError, ConnectionError):
                 await self._hearing
 
     def _listening(self) -> asyncio.Future[WSMessage]:
