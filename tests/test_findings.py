@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "docs" / "findings"
 RUNS = {path.stem: json.loads(path.read_text()) for path in sorted(KEPT.glob("*-*.json"))}
+SERVERS = {"aimock", "ministack", "llmock", "litellm", "fakellm", "mock-llm"}
 CONFIRMED = json.loads((KEPT / "confirmed.json").read_text())
 
 
@@ -30,27 +32,44 @@ def must(run: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_servers_of_others_were_asked_and_each_but_a_gateway_breaks_a_must() -> None:
-    assert {run["server"] for run in RUNS.values()} == {"aimock", "ministack", "llmock", "litellm"}
+    assert {run["server"] for run in RUNS.values()} == SERVERS
     assert {run["server"] for run in RUNS.values() if not must(run)} == {"litellm"}
 
 
 def test_of_a_server_that_breaks_no_must_the_shoulds_are_told_and_a_client_saw_each() -> None:
-    page = (ROOT / "docs" / "findings.md").read_text()
-    [own] = [each for each in page.split("\n## ") if each.startswith("litellm ")]
+    own = (KEPT / "litellm.md").read_text()
     broken = {each["rule"] for each in RUNS["litellm-openai-compatible"]["findings"]}
     assert broken
     assert all(f"| **{rule}**: " in own for rule in broken)
     assert "ours until shown otherwise" not in own
 
 
-def test_the_page_is_the_one_that_the_kept_runs_give(maker: ModuleType) -> None:
-    page = "\n".join(maker.page(list(RUNS.values()), CONFIRMED)) + "\n"
-    assert (ROOT / "docs" / "findings.md").read_text() == page, "`python docs/findings.py` writes it anew"
+def test_the_pages_are_those_that_the_kept_runs_give(maker: ModuleType) -> None:
+    pages = dict(maker.pages(list(RUNS.values()), CONFIRMED))
+    assert set(pages) == {"findings.md", *(f"findings/{server}.md" for server in SERVERS)}
+    for name, page in pages.items():
+        assert (ROOT / "docs" / name).read_text() == page, "`python docs/findings.py` writes it anew"
+        for link in re.findall(r"\]\(([^)]+\.md)\)", page):
+            assert (ROOT / "docs" / name).parent.joinpath(link).is_file()
+
+
+def test_a_finding_is_told_under_one_cause(maker: ModuleType) -> None:
+    for run in RUNS.values():
+        for each in must(run):
+            assert maker.cause(each) in maker.CAUSES
+    answered: dict[str, Any] = {
+        "area": "errors",
+        "rule": "bad",
+        "mismatches": [{"at": "/status", "expected": "400", "got": "200"}],
+    }
+    assert maker.cause(answered) == "answered"
+    assert maker.cause({**answered, "mismatches": [{"at": "/status", "got": "422"}]}) == "otherwise"
+    assert maker.cause({**answered, "area": "behaviour"}) == "canned"
 
 
 def test_every_must_finding_is_confirmed_or_listed_as_ours(maker: ModuleType) -> None:
-    page = (ROOT / "docs" / "findings.md").read_text()
     for run in RUNS.values():
+        page = (KEPT / f"{run['server']}.md").read_text()
         for each in must(run):
             if maker.confirmation(run, each, CONFIRMED) is None:
                 assert f"- `{each['contract']}:{each['rule']}`: " in page

@@ -8,11 +8,17 @@ Each entry names the rules of which it shows that they are broken.
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+HERE = Path(__file__).resolve().parent
+CITED = ("spec", "official doc", "botocore model", "SDK type")
+"""Sources that a reader can look up; findings.py confirms by them."""
 MODEL, CHAT_MODEL = "mistral.magistral-small-2509", "gpt-4o-mini"
 COUNT = "Count from 1 to 200, one number after the other, separated by spaces."
 WEATHER: dict[str, Any] = {
@@ -492,20 +498,47 @@ def gateway(url: str) -> Iterator[Shown]:
     )
 
 
+def pasted(name: str, url: str) -> Iterator[Shown]:
+    """The request behind each finding of a kept run whose source is no page, sent by the openai client to OpenAI's paths."""
+    from openai import OpenAI
+
+    asks = OpenAI(base_url=url, api_key="sk-test", max_retries=0)
+    for run in sorted(HERE.glob(f"{name}-*.json")):
+        for each in json.loads(run.read_text())["findings"]:
+            line = shlex.split(each["again"])
+            path = line[-1].removeprefix("http://SERVER") if line else ""
+            if each["level"] != "must" or each["source"]["sure"] in CITED or "/v1/" not in path:
+                continue
+            text = line[line.index("--data-raw") + 1] if "--data-raw" in line else "null"
+            try:
+                body = json.loads(text)
+            except ValueError:
+                continue
+            asked = f"post({path!r}, body={text[:120]})" if body else f"get({path!r})"
+            yield each["contract"], [each["rule"]], asked, partial(_sent, asks, path, body)
+
+
+def _sent(asks: Any, path: str, body: Any) -> Any:
+    return asks.post(path, body=body, cast_to=object) if body else asks.get(path, cast_to=object)
+
+
 SERVERS = {
     "ministack": (bedrock,),
     "aimock": (bedrock, openai, gateway),
     "llmock": (openai,),
     "litellm": (gateway,),
+    "fakellm": (gateway,),
+    "mock-llm": (gateway,),
 }
 CLIENTS = {bedrock: "boto3", openai: "openai", gateway: "openai"}
 
 
 def shown(name: str, url: str) -> Iterator[dict[str, Any]]:
     """What each client says to each request, or the error that it raises."""
-    for asked in SERVERS[name]:
-        client = f"{CLIENTS[asked]} {version(CLIENTS[asked])}"
-        for contracts, rules, code, ask in asked(url):
+    every = [(CLIENTS[asked], asked(url)) for asked in SERVERS[name]]
+    for package, entries in [*every, ("openai", pasted(name, url))]:
+        client = f"{package} {version(package)}"
+        for contracts, rules, code, ask in entries:
             try:
                 said = json.dumps(ask(), default=str)
             except Exception as error:
