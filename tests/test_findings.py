@@ -94,7 +94,7 @@ def test_what_only_a_guess_says_and_no_client_saw_is_not_confirmed(maker: Module
 def test_what_is_known_as_a_fault_of_ours_is_never_confirmed(maker: ModuleType) -> None:
     run = {"server": "ministack", "provider": "bedrock-runtime"}
     # As a run of the day before found it; now its probe names no guardrail that only the mock has.
-    fault = {
+    fault: dict[str, Any] = {
         "contract": "bedrock-runtime/apply-guardrail",
         "rule": "status",
         "source": {"sure": "botocore model", "text": "ApplyGuardrail"},
