@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from conformance.template import fill
+
 __all__ = ["Credentials", "from_dict", "make_credentials", "to_dict", "with_every_kind"]
 
 DEFAULT_KIND = "api"
@@ -53,16 +55,19 @@ class Credentials:
     puter_funds: Mapping[str, float] = field(repr=False, default_factory=dict)
 
 
-def make_credentials(region: str, entropy: Callable[[int], bytes], *, key_prefix: str) -> Credentials:
+def make_credentials(
+    region: str, entropy: Callable[[int], bytes], *, forms: Mapping[str, str]
+) -> Credentials:
     """New keys: one bearer key, one access key pair, one Puter token of each kind, good for something or not.
 
     `entropy(n)` gives n bytes (`os.urandom`, or seeded bytes for the same keys again).
-    `key_prefix` begins the bearer key, as the provider's file says (`auth.bearer.prefixes`).
+    `forms` says how they begin, as a provider's file has it (`key.made`).
     """
     account = int.from_bytes(entropy(8), "big") % 10**12
-    user = f"BedrockAPIKey-{entropy(2).hex()}-at-{account:012d}:"
-    bearer = key_prefix + base64.b64encode(user.encode() + base64.b64encode(entropy(36))).decode()
-    access_key = "AKIA" + base64.b32encode(entropy(10)).decode()
+    user = str(fill(forms["user"], {"id": entropy(2).hex(), "account": f"{account:012d}"}))
+    said = f"{user}:".encode() + base64.b64encode(entropy(36))
+    bearer = forms["bearer"] + base64.b64encode(said).decode()
+    access_key = forms["access_key"] + base64.b32encode(entropy(10)).decode()
     secret = base64.b64encode(entropy(30)).decode()
     tokens = _tokens((DEFAULT_KIND, *OTHER_KINDS), entropy)
     return Credentials(region, (bearer,), {access_key: secret}, tokens, _useless(entropy), FUNDS)

@@ -264,12 +264,8 @@ def _credentials(state_dir: Path, specs: Specs, seed: int | None) -> Credentials
 def _made(specs: Specs, seed: int | None) -> Credentials:
     """New keys, the same ones for the same seed."""
     entropy = os.urandom if seed is None else random.Random(f"keys {seed}").randbytes
-    seller = _first(specs, "bearer")
-    return make_credentials(
-        seller.said["region"]["default"],
-        entropy,
-        key_prefix=(seller.said["auth"]["bearer"]["prefixes"] or [""])[0],
-    )
+    seller = next(each for each in specs.providers.values() if "made" in each.said["key"])
+    return make_credentials(seller.said["region"]["default"], entropy, forms=seller.said["key"]["made"])
 
 
 def _models(specs: Specs) -> dict[str, str]:

@@ -28,7 +28,8 @@ def specs() -> Specs:
 
 
 def mock(specs: Specs, **options: Any) -> Mock:
-    return Mock(specs, make_credentials("us-east-1", lambda size: bytes(size), key_prefix="ABSK"), **options)
+    keys = make_credentials("us-east-1", bytes, forms=specs.providers["bedrock"].said["key"]["made"])
+    return Mock(specs, keys, **options)
 
 
 def ask(

@@ -24,6 +24,7 @@ from botocore.credentials import ReadOnlyCredentials
 
 from conformance.exchange import Request
 from conformance.lint import AUTH_CONDITIONS
+from conformance.loading import load
 from mockserver import auth
 from mockserver.auth import Credentials, Principal, Refused, authenticate
 from mockserver.credentials import from_dict, make_credentials, to_dict
@@ -59,8 +60,9 @@ class Stream:
         return self.state[:count]
 
 
-OURS = make_credentials("us-east-1", Stream("ours"), key_prefix="ABSK")
-OTHERS = make_credentials("us-east-1", Stream("others"), key_prefix="ABSK")
+KEYS = load().providers["bedrock"].said["key"]["made"]
+OURS = make_credentials("us-east-1", Stream("ours"), forms=KEYS)
+OTHERS = make_credentials("us-east-1", Stream("others"), forms=KEYS)
 [(ACCESS_KEY, SECRET)] = OURS.key_pairs.items()
 TOKENS = {kind: token for token, kind in OURS.puter_tokens.items()}
 
@@ -700,7 +702,7 @@ def test_the_keys_look_like_real_ones() -> None:
 
 
 def test_the_same_entropy_gives_the_same_keys_and_other_entropy_others() -> None:
-    assert make_credentials("us-east-1", Stream("ours"), key_prefix="ABSK") == OURS
+    assert make_credentials("us-east-1", Stream("ours"), forms=KEYS) == OURS
     assert not set(OURS.puter_tokens) & set(OTHERS.puter_tokens)
     assert OURS.bearer != OTHERS.bearer
     assert OURS.key_pairs != OTHERS.key_pairs
