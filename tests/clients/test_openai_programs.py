@@ -188,12 +188,19 @@ class TestCallers:
 
 
 class TestChoice:
-    def test_a_chosen_program_is_written_whatever_is_said(self, client: OpenAI) -> None:
-        for answer in both(client, input="Hello", tools=[PROGRAMS, WEATHER], tool_choice=PROGRAMS):
+    @pytest.mark.parametrize(
+        "choice",
+        [PROGRAMS, "required", {"type": "function", "name": "get_weather"}],
+        ids=["programs", "required", "named"],
+    )
+    def test_a_chosen_program_is_written_and_ends_though_the_choice_is_still_there(
+        self, client: OpenAI, choice: Any
+    ) -> None:
+        asked: Any = {"tools": [PROGRAMS, WEATHER], "tool_choice": choice}
+        for answer in both(client, **asked, input="Hello"):
             assert kinds(answer) == ["program", "function_call"]
             back: Any = [{"role": "user", "content": "Hello"}, *items(answer), *outputs(answer)]
-            # The choice is still there, and the program that was chosen ends.
-            for final in both(client, input=back, tools=[PROGRAMS, WEATHER], tool_choice=PROGRAMS):
+            for final in both(client, **asked, input=back):
                 assert kinds(final) == ["program_output", "message"]
 
     def test_a_chosen_program_without_tools_only_says_something(self, client: OpenAI) -> None:
