@@ -204,7 +204,7 @@ class _Answering(Telling):
             return
         failure = contract.failures[step.fail] if step is not None and step.fail is not None else None
         if step is not None and failure is not None and step.after_events is None:
-            yield from self._fail(failure, self._as_if(failure), "script", f"scripted {step}")
+            yield from self._fail(failure, (yield from self._as_if(failure)), "script", f"scripted {step}")
             return
         from mockserver.simulation.instances import sound
         from mockserver.simulation.model import BrokenSchema, CannotSpeak, UnknownTool
@@ -261,7 +261,7 @@ class _Answering(Telling):
             )
         return None
 
-    def _as_if(self, failure: Failure) -> Mapping[str, Any]:
+    def _as_if(self, failure: Failure) -> Generator[Any, Any, Mapping[str, Any]]:
         """What fills the text of an error that was scripted: as if this request had been wrong in that way."""
         prompt = tokens.count(self._read_turn()) if self._contract.dialect is not None else 0
         conditions = {each["condition"] for each in failure.when}
@@ -270,7 +270,14 @@ class _Answering(Telling):
             limit = self.card.value("context_window", self.mock.reality)
         elif "body-too-large" in conditions:
             limit = self._contract.request.get("limit_bytes")
-        limit = limit or 0
+        limit, window, requested = limit or 0, SCRIPTED_WAIT, (limit or 0) + 1
+        for quota in (yield from self._counted()):
+            if quota.condition in conditions:
+                limit, window = int(quota.limit), quota.window_seconds or SCRIPTED_WAIT
+                requested = int(self._amount(quota))
+                self.rates[quota.said["id"]] = fill(
+                    quota.said.get("send", {}), rates.state(limit, window, 0.0)
+                )
         sigv4 = self._contract.auth.get("sigv4", {"clock_skew_seconds": 0, "services": [""]})
         skew = sigv4["clock_skew_seconds"]
         late = -2 * skew if "signature-expired" in conditions else 2 * skew
@@ -280,7 +287,7 @@ class _Answering(Telling):
             "minutes": skew // 60,
             "service": sigv4["services"][0],
             "limit": limit,
-            "requested": limit + 1,
+            "requested": requested,
             "prompt": prompt,
             "total": limit + 1 + prompt,
             "pointer": "/messages",
@@ -291,7 +298,7 @@ class _Answering(Telling):
             "modality": "image",
             **_MISSHAPEN,
             **({"missing": "Signature"} if "incomplete-signature" in conditions else {}),
-            **rates.state(limit, SCRIPTED_WAIT, 0.0),
+            **rates.state(limit, window, 0.0),
             **rates.waiting(SCRIPTED_WAIT),
         }
 

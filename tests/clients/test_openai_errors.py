@@ -472,6 +472,28 @@ def test_a_limit_is_counted_down_told_and_waited_for(mock_provider: Any, waits: 
     assert 0 < waits[0] <= 20
 
 
+@pytest.mark.mock_provider(requests_per_minute=70, tokens_per_minute=9000)
+@pytest.mark.parametrize(
+    ("failure", "of", "says"),
+    [
+        ("throttling", "requests", "Limit 70, Used 70, Requested 1."),
+        ("token-throttling", "tokens", "Limit 9000, Used 9000, Requested 900."),
+    ],
+)
+@pytest.mark.parametrize("api", ["chat-completions", "responses"])
+def test_a_scripted_limit_is_told_as_that_of_the_account(
+    mock_provider: Any, api: str, failure: str, of: str, says: str
+) -> None:
+    mock_provider.fail(failure)
+    cap = "max_tokens" if api == "chat-completions" else "max_output_tokens"
+    with client_of(mock_provider) as client:
+        error = refused(client, PATHS[api], body={**PLAIN[api], cap: 900})
+    assert says in error.message
+    headers = error.response.headers
+    assert headers[f"x-ratelimit-limit-{of}"] == says.split(",")[0].removeprefix("Limit ")
+    assert (headers[f"x-ratelimit-remaining-{of}"], headers[f"x-ratelimit-reset-{of}"]) == ("0", "1m0s")
+
+
 @pytest.mark.mock_provider(tokens_per_minute=1000)
 def test_tokens_count_by_the_prompt_or_the_cap_whichever_is_more(mock_provider: Any) -> None:
     with client_of(mock_provider) as client:
