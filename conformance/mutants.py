@@ -171,7 +171,7 @@ def break_rule(
     """Asks the rule's probe of a mock that breaks the rule, and judges every rule of that probe."""
     target = replace(target, endpoint=_space(target, rule.name))
     place = folder / f"{contract.id}-{rule.id}".replace("/", "_")
-    run = Run(specs, [target], place, ((BREAK, rule.name),), alone=True)
+    run = Run(specs, [target], place, ((BREAK, rule.name),), alone=True, served=True)
     try:
         own = run.judge(target, contract, rule)
         others = []

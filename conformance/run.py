@@ -39,7 +39,8 @@ class Run:
 
     `extra` are headers sent with every request, `budget` dollars that all workers together may spend, `retries`
     how often a request that was refused for its rate is asked again, `patience` the seconds of silence that end an
-    answer. A run that is `alone` shares its exchanges with no other process, and keeps them off the disk.
+    answer. A run that is `alone` shares its exchanges with no other process, and keeps them off the disk. At a
+    mutant every operation is there (`served`), though a break answers all of its requests with 404.
     """
 
     def __init__(
@@ -53,10 +54,11 @@ class Run:
         retries: int = 0,
         patience: float = TIMEOUT_READ,
         alone: bool = False,
+        served: bool = False,
     ) -> None:
         self.specs, self.targets, self.extra = specs, tuple(targets), extra
         self._by_name = {each.name: each for each in self.targets}
-        self._store = Store(folder, alone=alone)
+        self._store, self._served = Store(folder, alone=alone), served
         self._ledger, self._retries, self._patience = Ledger(folder, budget), retries, patience
         self._repeated: dict[str, int] = {}
         """How often a rate limit was waited for, by address."""
@@ -95,7 +97,7 @@ class Run:
         except OverBudget as error:
             return Finding(rule, "over budget", str(error))
         found = judge(rule, Seen(contract, rule, steps, target.card, target.model))
-        if not rule.implied and found.word in ("kept", "broken"):
+        if not self._served and not rule.implied and found.word in ("kept", "broken"):
             missing = self._missing(target, contract, steps)
             found = Finding(rule, "not asked", missing) if missing else found
         address = self._address(target, contract, rule.probe)
