@@ -13,7 +13,6 @@ from typing import Any
 from conformance.card import LISTS, Card, flat
 from conformance.contract import Contract
 from conformance.finding import Finding
-
 from conformance.measured.search import Search
 from conformance.probes.amount import dollars
 from conformance.shapes import ABSENT
