@@ -291,9 +291,9 @@ def test_a_rate_limit_that_does_not_end_is_inconclusive(tmp_path: Path, start: S
 
 
 def test_a_refusal_that_is_expected_is_not_repeated(tmp_path: Path, start: Start) -> None:
-    provider = start(lambda body, number: (404, {"x-should-retry": "true"}, refusal("no such model")))
-    run = Run(SPECS, [provider.target], tmp_path, retries=0)
-    run.judge(provider.target, CHAT, CHAT.rules["unknown-model-is-refused"])
+    provider = start(lambda body, number: (401, {"x-should-retry": "true"}, refusal("no such key")))
+    run = Run(SPECS, [provider.target], tmp_path, retries=2)
+    run.judge(provider.target, CHAT, CHAT.rules["wrong-bearer-is-401"])
     run.close()
     assert len(provider.bodies) == 1
 

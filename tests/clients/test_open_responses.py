@@ -7,6 +7,7 @@ WebSocket are written here after the words of the specification, over the `webso
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,10 +23,12 @@ from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
+from conformance.exchange import Request
 from conformance.loading import load
 from mockserver.effects import Answer, Cut, Send, carry_out
 from mockserver.embedded import Running, start
 from mockserver.memory import Memory
+from mockserver.mock import Ids
 from mockserver.provider import MockProvider
 from mockserver.responses_socket import Talk
 
@@ -411,7 +414,8 @@ def test_the_connection_ends_after_an_hour_and_says_so() -> None:
         asked.append((body, now))
         yield from ()
 
-    talk = Talk(settings, answered, began=1000.0)
+    ids = Ids(None, random.Random(1), Request("GET", "/", ()))
+    talk = Talk(settings, answered, began=1000.0, ids=ids)
     assert talk.ping_seconds == 3600
     list(carry_out(talk.hear('{"type":"response.create"}', 1000.0 + 600), Memory()))
     assert (asked, talk.ping_seconds) == ([({"stream": True}, 1600.0)], 3000)
