@@ -1,15 +1,14 @@
-"""Spoken answers: files that the standard library, mutagen and miniaudio read, as long as their words."""
+"""Spoken answers: files that the standard library and mutagen read, as long as their words."""
 
 from __future__ import annotations
 
 import array
+import hashlib
 import io
-import math
 import sys
 import wave
 from typing import Any
 
-import miniaudio
 import pytest
 from mutagen.aac import AAC
 from mutagen.flac import FLAC
@@ -26,13 +25,6 @@ def samples(text: str) -> array.array[int]:
     with wave.open(io.BytesIO(speak(text, "wav"))) as sound:
         assert (sound.getnchannels(), sound.getsampwidth(), sound.getframerate()) == (1, 2, 24_000)
         return array.array("h", sound.readframes(sound.getnframes()))
-
-
-def alike(one: array.array[int], other: array.array[int]) -> float:
-    """1 if one is the other at any loudness, 0 if they have nothing in common; every 24th sample is looked at."""
-    pairs = list(zip(one[::24], other[::24], strict=False))
-    powers = math.sqrt(sum(a * a for a, _ in pairs) * sum(b * b for _, b in pairs))
-    return sum(a * b for a, b in pairs) / powers if powers else 0.0
 
 
 def test_a_wav_file_sounds() -> None:
@@ -75,16 +67,11 @@ def test_a_compressed_answer_is_such_a_file_and_as_long_as_its_words(form: str, 
 
 
 def test_flac_says_what_the_wav_file_says() -> None:
-    read = miniaudio.decode(speak(TALE, "flac"), nchannels=1, sample_rate=24_000)
-    assert read.samples == samples(TALE)
-
-
-def test_mp3_sounds_like_the_wav_file() -> None:
-    read = miniaudio.mp3_read_s16(speak(TALE, "mp3"))
+    read = FLAC(io.BytesIO(speak(TALE, "flac"))).info
     said = samples(TALE)
-    assert (read.nchannels, read.sample_rate) == (1, 24_000)
-    # What the encoder puts before the first sample: the decoder's choice whether it takes it away again.
-    assert max(alike(said, read.samples[delay:]) for delay in range(2400)) > 0.9
+    assert read.total_samples == len(said)
+    # The encoder signs the samples that it was given.
+    assert read.md5_signature == int(hashlib.md5(said.tobytes()).hexdigest(), 16)
 
 
 def test_the_same_words_are_the_same_bytes() -> None:
