@@ -335,7 +335,9 @@ def _plainly(error: Exception) -> str | None:
             return f"{error}; choose another with {flag} (0: any free port)"
         case KeyError(args=[str(text)]) if text.startswith("no rule "):
             return f"--break: {text}"
-        case SpecError() | ValueError() | NotADirectoryError() | PermissionError() | FileNotFoundError():
+        case NotADirectoryError():
+            return f"--state-dir: {error}"
+        case SpecError() | ValueError() | PermissionError() | FileNotFoundError():
             return str(error)
     return None
 

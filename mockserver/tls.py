@@ -49,7 +49,7 @@ def ensure_ca(state_dir: Path) -> Path:
     """The path of the CA's certificate, `ca.pem`; with `ca.key` beside it, readable by the owner only.
 
     Both are kept as long as they belong together and are good for another day, else made anew.
-    Raises NotADirectoryError if `state_dir` is a file.
+    Raises NotADirectoryError if `state_dir` is a file or cannot be made.
     """
     with _locked(state_dir):
         if _noted(state_dir) is None:
@@ -283,6 +283,11 @@ def _locked(state_dir: Path) -> Iterator[None]:
     except (FileExistsError, NotADirectoryError):
         raise NotADirectoryError(
             f"{state_dir}: expected a directory for the mock's state, got a file; choose another place"
+        ) from None
+    except OSError as error:
+        raise NotADirectoryError(
+            f"{state_dir}: expected a directory for the mock's state, it cannot be made ({error.strerror}); "
+            "choose another place"
         ) from None
     with FileLock(state_dir / "ca.lock", timeout=LOCK_SECONDS):
         yield

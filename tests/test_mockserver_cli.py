@@ -217,13 +217,21 @@ def test_specs_serves_a_broken_provider_of_ones_own(tmp_path: Path) -> None:
         (["--specs", "nowhere"], "--specs: expected a folder of YAML, got nowhere: there is none"),
         (["--host", "no-such-host.invalid"], "; --host takes an address of this machine"),
         (["--host", "fe80::1"], "; --host takes an address of this machine"),
-        (["--state-dir", "file"], "expected a directory for the mock's state, got a file"),
+        (
+            ["--state-dir", "file"],
+            "--state-dir: {here}/file: expected a directory for the mock's state, got a file",
+        ),
+        (["--state-dir", "x" * 300], "state, it cannot be made (File name too long); choose another place"),
+        (
+            ["--state-dir", "/proc/x"],
+            "mockserver: --state-dir: /proc/x: expected a directory for the mock's state, ",
+        ),
     ],
 )
 def test_what_it_cannot_be_is_one_line_that_says_why(arguments: list[str], says: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = mockserver(*ANY_PORTS, *arguments, cwd=tmp_path)
-    assert done.returncode in (1, 2) and says in done.stderr
+    assert done.returncode in (1, 2) and says.format(here=tmp_path.resolve()) in done.stderr
     assert done.stderr.count("\n") == 1
 
 

@@ -397,6 +397,11 @@ def test_a_state_directory_that_is_a_file_is_an_error(tmp_path: Path) -> None:
             ensure_ca(place)
 
 
+def test_a_state_directory_that_cannot_be_made_is_an_error_that_says_why(tmp_path: Path) -> None:
+    with pytest.raises(NotADirectoryError, match=r"it cannot be made \(File name too long\)"):
+        ensure_ca(tmp_path / ("x" * 300))
+
+
 def test_importing_tls_loads_neither_cryptography_nor_filelock() -> None:
     code = "import sys, mockserver.tls; print(sorted({'cryptography', 'filelock'} & set(sys.modules)))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
