@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -462,6 +463,11 @@ def test_show_of_an_unknown_contract_names_the_closest(capsys: pytest.CaptureFix
     assert (
         "no contract 'bedrock-runtime/convers'; closest: bedrock-runtime/converse" in capsys.readouterr().err
     )
+    assert main(["show", "convers"]) == 2
+    assert "; closest: bedrock-runtime/converse, " in capsys.readouterr().err
+    assert main(["show", "nope"]) == 2
+    [said] = re.findall("no contract 'nope'; closest: (\\S+) ", capsys.readouterr().err)
+    assert said in SHIPPED.contracts
 
 
 def test_show_list_names_every_contract(capsys: pytest.CaptureFixture[str]) -> None:

@@ -255,9 +255,12 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.contract not in specs.contracts:
         import difflib
 
-        close = difflib.get_close_matches(arguments.contract, list(specs.contracts), 3)
+        names = list(specs.contracts)
+        close = difflib.get_close_matches(arguments.contract, names, 3)
+        close = close or [name for name in names if arguments.contract in name][:3]
+        close = close or difflib.get_close_matches(arguments.contract, names, 1, 0)
         raise UsageError(
-            f"no contract {arguments.contract!r}; closest: {', '.join(close) or 'see conformance show list'}"
+            f"no contract {arguments.contract!r}; closest: {', '.join(close)} (`conformance show list` has all)"
         )
     for line in shown(specs.contracts[arguments.contract], arguments.specs):
         print(line)
