@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.contract import Provider
+from conformance.template import fill
 
 Guardrail = Mapping[str, Any]
 
@@ -210,7 +211,7 @@ def _grounding(
             score = measured()
             hit = score < wanted[name]
             if hit or full:
-                kind = {"type": name.upper(), "threshold": wanted[name], "score": score}
+                kind = {"type": guardrail["says"][name], "threshold": wanted[name], "score": score}
                 yield {**kind, **_acting(guardrail, {}, hit)}
 
 
@@ -223,5 +224,6 @@ def _share(words_of: str, inside: str) -> float:
 def _masked(guardrail: Guardrail, text: str) -> str:
     for said in (*guardrail.get("sensitive", ()), *guardrail.get("regexes", ())):
         if said["action"] == guardrail["says"]["masked"]:
-            text = re.sub(said["pattern"], "{" + said.get("type", said.get("name", "")) + "}", text)
+            mask = fill(guardrail["says"]["mask"], {"kind": said.get("type", said.get("name", ""))})
+            text = re.sub(said["pattern"], mask, text)
     return text
