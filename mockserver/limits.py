@@ -50,9 +50,9 @@ def _beyond(
         host = urlsplit(media.url).hostname or ""
         if "unreachable" in limit and re.search(limit["unreachable"], host):
             return "media-unreachable", {"got": media.url}
-        taken = limit.get("s3_models")
-        if taken is not None and media.url.startswith("s3:") and not re.search(taken, model):
-            return "address-not-offered", {"got": media.url}
+        for beginning, models in limit.get("addresses", {}).items():
+            if media.url.startswith(beginning) and not re.search(models, model):
+                return "address-not-offered", {"got": media.url}
         return None
     if number > limit.get("count", number):
         return "media-limit", _said(f"at most {limit['count']} {media.kind} blocks", f"{number} and more")
