@@ -138,7 +138,7 @@ DOCUMENTED = {
     "ids": {**OPENAI["ids"], "audio": {"prefix": "audio_", "length": 8, "alphabet": "0123456789abcdef"}},
     "audio": {"seconds": 3600},
     "fingerprint": {"prefix": "fp_", "length": 10, "alphabet": "0123456789abcdef"},
-    "moderation": {"categories": ["hate", "violence"]},
+    "moderation": {"categories": ["hate", "violence"], "score": 0.00001},
 }
 EVERY = pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
 ASKED = {"messages": [], "stream_options": {"include_usage": True}}

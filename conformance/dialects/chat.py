@@ -23,7 +23,8 @@ What differs between them stands in the contract's profile:
     audio             of a spoken answer: `seconds` until it expires; missing: answers are never spoken.
                       Then `ids` has `audio` too; without it a request for speech is not looked at
     search            whether the model looks things up without being told so (`web_search_options`); missing: no
-    moderation        of `moderation`: the `categories` that answers list; missing: it is not looked at
+    moderation        of `moderation`: the `categories` that answers list, and the `score` of each; missing: it is
+                      not looked at
     answer, choice, message   members that every answer and chunk, choice, message has besides
     calls             members of a call in a plain answer that others have not or have: `index`, `type`
     usage             members that usage has besides
@@ -540,7 +541,7 @@ def _moderation(body: JSON, profile: Profile) -> dict[str, Any]:
     result = {
         "categories": dict.fromkeys(categories, False),
         "category_applied_input_types": {name: ["text"] for name in categories},
-        "category_scores": dict.fromkeys(categories, 0.00001),
+        "category_scores": dict.fromkeys(categories, profile["moderation"]["score"]),
         "flagged": False,
         "model": model,
         "type": "moderation_result",
