@@ -471,7 +471,8 @@ class Asking:
             # A provider that does not check the cap lowers it to what is left; nothing may be left.
             asked = 1 if turn.max_tokens is None or turn.max_tokens > 0 else limit
             self.cap_left = limit - prompt
-        if prompt + asked > limit and turn.extras.get("truncation") == "auto":
+        shortens = self._contract.request.get("shortens", {}).items()
+        if prompt + asked > limit and any(self.body.get(name) == word for name, word in shortens):
             from mockserver.simulation.truncation import shortened
 
             shorter = shortened(turn, limit - asked)
