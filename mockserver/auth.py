@@ -21,6 +21,7 @@ A provider's `auth` section names the schemes it takes, tried in the file's orde
     puter:
       places: [body:/auth_token, header:authorization-bearer, header:x-api-key, query:auth_token]
       refused_kinds: {scoped: scoped-token}     # kind of token: condition
+      made: {kinds: [scoped], funds: {}}        # kinds of tokens that a mock makes, and US cents to spend
       plans: {api-free: free}                   # kind of token: plan of its account, for `quotas`; may be missing
 
 A refusal is the name of a condition (`conformance.lint.AUTH_CONDITIONS` has them all); status and text stand under

@@ -8,7 +8,6 @@ import hmac
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
 from conformance.template import fill
@@ -16,26 +15,9 @@ from conformance.template import fill
 __all__ = ["Credentials", "from_dict", "make_credentials", "to_dict", "with_every_kind"]
 
 DEFAULT_KIND = "api"
-OTHER_KINDS = (
-    "account",
-    "account-free",
-    "temporary",
-    "app",
-    "api-free",
-    "api-temporary",
-    "scoped",
-    "no-funds",
-    "session-revoked",
-    "session-expired",
-    "app-blocked",
-    "email-unconfirmed",
-    "phone-unverified",
-    "card-unverified",
-)
 BAD, FORGED = "bad", "forged"
 USELESS_KINDS = (BAD, FORGED)
 """A text that is no token, and a token that somebody else signed: ready-made, to see them refused."""
-FUNDS: Mapping[str, float] = MappingProxyType({"no-funds": 0})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +38,17 @@ class Credentials:
 
 
 def make_credentials(
-    region: str, entropy: Callable[[int], bytes], *, forms: Mapping[str, str]
+    region: str,
+    entropy: Callable[[int], bytes],
+    *,
+    forms: Mapping[str, str],
+    tokens: Mapping[str, Any],
 ) -> Credentials:
     """New keys: one bearer key, one access key pair, one Puter token of each kind, good for something or not.
 
     `entropy(n)` gives n bytes (`os.urandom`, or seeded bytes for the same keys again).
-    `forms` says how they begin, as a provider's file has it (`key.made`).
+    `forms` says how they begin, as a provider's file has it (`key.made`), `tokens` which kinds of tokens
+    there are beside `api` and what they have to spend, as Puter's has it (`auth.puter.made`).
     """
     account = int.from_bytes(entropy(8), "big") % 10**12
     user = str(fill(forms["user"], {"id": entropy(2).hex(), "account": f"{account:012d}"}))
@@ -69,20 +56,22 @@ def make_credentials(
     bearer = forms["bearer"] + base64.b64encode(said).decode()
     access_key = forms["access_key"] + base64.b32encode(entropy(10)).decode()
     secret = base64.b64encode(entropy(30)).decode()
-    tokens = _tokens((DEFAULT_KIND, *OTHER_KINDS), entropy)
-    return Credentials(region, (bearer,), {access_key: secret}, tokens, _useless(entropy), FUNDS)
+    made = _tokens((DEFAULT_KIND, *tokens["kinds"]), entropy)
+    return Credentials(region, (bearer,), {access_key: secret}, made, _useless(entropy), tokens["funds"])
 
 
-def with_every_kind(credentials: Credentials, entropy: Callable[[int], bytes]) -> Credentials:
-    """The same keys, and new Puter tokens of the kinds that an older version did not make."""
-    missing = [kind for kind in OTHER_KINDS if kind not in credentials.puter_tokens.values()]
+def with_every_kind(
+    credentials: Credentials, entropy: Callable[[int], bytes], tokens: Mapping[str, Any]
+) -> Credentials:
+    """The same keys, and new Puter tokens of the kinds in `tokens` that an older version did not make."""
+    missing = [kind for kind in tokens["kinds"] if kind not in credentials.puter_tokens.values()]
     if not missing and set(USELESS_KINDS) <= set(credentials.useless):
         return credentials
     return replace(
         credentials,
         puter_tokens={**credentials.puter_tokens, **_tokens(missing, entropy)},
         useless={**_useless(entropy), **credentials.useless},
-        puter_funds=credentials.puter_funds or FUNDS,
+        puter_funds=credentials.puter_funds or tokens["funds"],
     )
 
 

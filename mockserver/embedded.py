@@ -252,7 +252,7 @@ def _credentials(state_dir: Path, specs: Specs, seed: int | None) -> Credentials
                 stored = from_dict(json.loads(path.read_text(encoding="utf-8")))
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from error
-            made = with_every_kind(stored, os.urandom)
+            made = with_every_kind(stored, os.urandom, _tokens(specs))
             if made == stored:
                 return stored
         else:
@@ -265,7 +265,14 @@ def _made(specs: Specs, seed: int | None) -> Credentials:
     """New keys, the same ones for the same seed."""
     entropy = os.urandom if seed is None else random.Random(f"keys {seed}").randbytes
     seller = next(each for each in specs.providers.values() if "made" in each.said["key"])
-    return make_credentials(seller.said["region"]["default"], entropy, forms=seller.said["key"]["made"])
+    forms = seller.said["key"]["made"]
+    return make_credentials(seller.said["region"]["default"], entropy, forms=forms, tokens=_tokens(specs))
+
+
+def _tokens(specs: Specs) -> Mapping[str, Any]:
+    """Which Puter tokens a mock makes, as the provider's file has it."""
+    schemes = (each.said["auth"].get("puter", {}) for each in specs.providers.values())
+    return next(each["made"] for each in schemes if "made" in each)
 
 
 def _models(specs: Specs) -> dict[str, str]:

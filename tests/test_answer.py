@@ -28,7 +28,9 @@ def specs() -> Specs:
 
 
 def mock(specs: Specs, **options: Any) -> Mock:
-    keys = make_credentials("us-east-1", bytes, forms=specs.providers["bedrock"].said["key"]["made"])
+    forms = specs.providers["bedrock"].said["key"]["made"]
+    tokens = specs.providers["puter"].said["auth"]["puter"]["made"]
+    keys = make_credentials("us-east-1", bytes, forms=forms, tokens=tokens)
     return Mock(specs, keys, **options)
 
 

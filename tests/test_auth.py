@@ -61,8 +61,9 @@ class Stream:
 
 
 KEYS = load().providers["bedrock"].said["key"]["made"]
-OURS = make_credentials("us-east-1", Stream("ours"), forms=KEYS)
-OTHERS = make_credentials("us-east-1", Stream("others"), forms=KEYS)
+TOLD = load().providers["puter"].said["auth"]["puter"]["made"]
+OURS = make_credentials("us-east-1", Stream("ours"), forms=KEYS, tokens=TOLD)
+OTHERS = make_credentials("us-east-1", Stream("others"), forms=KEYS, tokens=TOLD)
 [(ACCESS_KEY, SECRET)] = OURS.key_pairs.items()
 TOKENS = {kind: token for token, kind in OURS.puter_tokens.items()}
 
@@ -702,7 +703,7 @@ def test_the_keys_look_like_real_ones() -> None:
 
 
 def test_the_same_entropy_gives_the_same_keys_and_other_entropy_others() -> None:
-    assert make_credentials("us-east-1", Stream("ours"), forms=KEYS) == OURS
+    assert make_credentials("us-east-1", Stream("ours"), forms=KEYS, tokens=TOLD) == OURS
     assert not set(OURS.puter_tokens) & set(OTHERS.puter_tokens)
     assert OURS.bearer != OTHERS.bearer
     assert OURS.key_pairs != OTHERS.key_pairs

@@ -32,6 +32,7 @@ from mockserver.provider import MockProvider
 
 SPECS = load()
 KEYS = SPECS.providers["bedrock"].said["key"]["made"]
+TOLD = SPECS.providers["puter"].said["auth"]["puter"]["made"]
 MAGISTRAL, SEES, HEARS = "mistralai/magistral-small-2509", "mistral-small-2603", "voxtral-small-2507"
 SAY = "Reply with exactly: amber kettle 42"
 WIRE = "/puterai/openai/v1/chat/completions"
@@ -851,7 +852,7 @@ class Core:
     """The mock without sockets, at a time that stands still until it is moved."""
 
     def __init__(self) -> None:
-        keys = make_credentials("us-east-1", os.urandom, forms=KEYS)
+        keys = make_credentials("us-east-1", os.urandom, forms=KEYS, tokens=TOLD)
         self.tokens = {kind: token for token, kind in keys.puter_tokens.items()}
         self.mock = Mock(SPECS, keys)
         self.now = 1.8e9
@@ -1023,7 +1024,7 @@ def test_the_credentials_file_says_what_each_kind_of_token_has_to_spend(tmp_path
     ],
 )
 def test_wrong_funds_in_the_credentials_file_are_told(funds: Any, message: str) -> None:
-    keys = to_dict(make_credentials("us-east-1", os.urandom, forms=KEYS))
+    keys = to_dict(make_credentials("us-east-1", os.urandom, forms=KEYS, tokens=TOLD))
     with pytest.raises(ValueError, match=message):
         from_dict({**keys, "puter_funds": funds})
 
