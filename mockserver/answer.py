@@ -228,7 +228,7 @@ class _Answering(Telling):
             return
         if step is not None and failure is not None and failure.untold:
             replies, step, failure = [step.ended_early(each) for each in replies], Step(), None
-        replies = yield from self._cached(replies)
+        replies = self._compacted((yield from self._cached(replies)))
         response = self._render(replies, guard)
         yield from self._settle(replies[0].usage)
         response = yield from self._remember(response, replies)
@@ -436,6 +436,16 @@ class _Answering(Telling):
         space = self.routed.space
         usage = yield from counted(self._contract, self.body, usage, least, whose, space, self.now)
         return [replace(replies[0], usage=usage), *replies[1:]]
+
+    def _compacted(self, replies: list[Reply]) -> list[Reply]:
+        """The replies, begun by what is left of a context that was to be made short."""
+        rule = self._contract.response.get("compaction")
+        if rule is None or not isinstance(self.body, dict) or not self.body.get("context_management"):
+            return replies
+        from mockserver.services import compacting, keeping
+
+        items = keeping.context(self.given, self.body)
+        return compacting.compacted(replies, self._read_turn(), self.body, items, rule["words"])
 
     def _model_seed(self) -> int:
         turn = self._read_turn()

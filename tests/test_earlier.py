@@ -22,6 +22,7 @@ TURN: list[list[dict[str, Any]]] = [
     [{"type": "function_call", "call_id": "c", "name": "f", "arguments": '{"a": 1}'}],
     [{"type": "function_call_output", "call_id": "c", "output": "2"}],
     [{"type": "compaction", "encrypted_content": sealed("what was said")}],
+    [{"type": "compaction", "encrypted_content": sealed("all that was said", whole=True)}],
     [],
 ]
 
@@ -46,8 +47,7 @@ def given(before: History | None, since: list[Any]) -> Given:
 
 
 def anew(found: Given) -> Any:
-    items = [each for item in found.history for each in spread([item])]
-    return responses.read({"input": items}, PROFILE).messages
+    return responses.read({"input": [*spread(found.history)]}, PROFILE).messages
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -596,6 +596,9 @@ def _output(body: JSON, reply: Reply, context: Context, profile: Profile) -> lis
     output: list[dict[str, Any]] = []
     numbers = itertools.count()
     hosted = [hosted_item(call, body, context, profile) for call in reply.hosted]
+    if hosted and hosted[0]["type"] == "compaction":
+        # The context is made short before the model thinks.
+        output.append(hosted.pop(0))
     for kind, group in itertools.groupby(reply.parts, key=_kind):
         if kind != "reasoning":
             output += hosted

@@ -14,7 +14,7 @@ from weakref import ref
 from conformance.dialects.responses import Reading
 from conformance.values import Message
 from mockserver.history import History
-from mockserver.services.keeping import Given, spread
+from mockserver.services.keeping import Given, spread, stands_alone
 
 __all__ = ["KEPT", "earlier"]
 
@@ -26,10 +26,13 @@ _kept: deque[ref[History]] = deque()
 
 def earlier(found: Given, profile: Any) -> Sequence[Message]:
     """The messages before the request's own. Raises ValueError for a compaction that nobody here made."""
-    if found.before is None:
-        reading, rest = Reading(profile), found.history
+    if stands_alone(found.own):
+        return ()
+    rest = found.history if found.before is None else found.since
+    if found.before is None or stands_alone(rest):
+        reading = Reading(profile)
     else:
-        reading, rest = Reading(profile, _read(found.before, profile)), found.since
+        reading = Reading(profile, _read(found.before, profile))
     reading.take(spread(rest))
     return reading.messages
 
@@ -48,6 +51,8 @@ def _read(history: History, profile: Any) -> Reading:
         return known
     reading = Reading(profile, known)
     for each in reversed(links):
+        if stands_alone(each.items):
+            reading = Reading(profile)
         reading.take(spread(each.items))
     if link is not None:
         link.read = None

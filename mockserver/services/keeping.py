@@ -52,6 +52,9 @@ CONVERSATION, CONVERSED, SAID = "conversation", "conversation-item", "said"
 LONGEST_SUMMARY = 1_000_000
 """Characters that the words of a compaction may have when they come back."""
 
+WHOLE = "~"
+"""How a compaction begins that stands for all that was said before it."""
+
 
 @dataclass(frozen=True)
 class Given:
@@ -118,28 +121,51 @@ def conversed(owner: str, conversation: str, item: str = "") -> str:
 # Compaction
 
 
-def sealed(summary: str) -> str:
-    """The opaque words of a compaction: whoever sends them back is understood, nothing is kept for it."""
-    return base64.urlsafe_b64encode(zlib.compress(summary.encode())).decode()
+def sealed(summary: str, *, whole: bool = False) -> str:
+    """The opaque words of a compaction: whoever sends them back is understood, nothing is kept for it.
+
+    A whole one stands for all that was said before it, another one beside the messages that it came with.
+    """
+    return WHOLE * whole + base64.urlsafe_b64encode(zlib.compress(summary.encode())).decode()
 
 
 def spread(items: Iterable[Any]) -> Iterator[Any]:
-    """The items with each compaction replaced by what it says. Raises ValueError for one that nobody here made."""
-    for item in items:
-        if isinstance(item, Mapping) and item.get("type") == "compaction":
-            yield {"role": "assistant", "content": _unsealed(str(item.get("encrypted_content")))}
-        else:
-            yield item
+    """The items with each compaction replaced by what it says, from the last whole one on.
+
+    Raises ValueError for a compaction that nobody here made.
+    """
+    for item in since_whole(items):
+        yield {"role": "assistant", "content": unsealed(item)} if is_compaction(item) else item
+
+
+def since_whole(items: Iterable[Any]) -> Sequence[Any]:
+    """The items from the last whole compaction on: all of them if there is none."""
+    items = [*items]
+    return items[next((at for at in reversed(range(len(items))) if _is_whole(items[at])), 0) :]
+
+
+def stands_alone(items: Iterable[Any]) -> bool:
+    """Whether what came before the items is no longer read: a whole compaction is among them."""
+    return any(map(_is_whole, items))
+
+
+def is_compaction(item: Any) -> bool:
+    """Whether an item is what is left of a context that was made short."""
+    return isinstance(item, Mapping) and item.get("type") == "compaction"
+
+
+def _is_whole(item: Any) -> bool:
+    return is_compaction(item) and str(item.get("encrypted_content")).startswith(WHOLE)
 
 
 def is_spread(items: Iterable[Any]) -> bool:
     """Whether some of the items are not what a request says itself: a compaction, or an item that it referred to."""
-    return any(
-        isinstance(item, Mapping) and (item.get("type") == "compaction" or "id" in item) for item in items
-    )
+    return any(is_compaction(item) or (isinstance(item, Mapping) and "id" in item) for item in items)
 
 
-def _unsealed(text: str) -> str:
+def unsealed(item: Mapping[str, Any]) -> str:
+    """What a compaction says. Raises ValueError for one that nobody here made."""
+    text = str(item.get("encrypted_content")).removeprefix(WHOLE)
     try:
         opened = zlib.decompressobj()
         words = opened.decompress(base64.urlsafe_b64decode(text.encode()), LONGEST_SUMMARY)

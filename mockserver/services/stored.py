@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 from conformance.dialects.chat import make_id, mapping, write_usage
 from conformance.template import fill
 from conformance.values import Usage
 from mockserver.effects import Browse, Fetch, Store
-from mockserver.services import keeping
+from mockserver.services import compacting, keeping
 from mockserver.services.keeping import COMPLETION, ITEM, RESPONSE
 from mockserver.services.operation import Asked, Body, Denied, Operation
 from mockserver.services.paged import page
@@ -98,8 +98,8 @@ def compact(asked: Asked) -> Body:
     forms = said["ids"]
     items = keeping.listed(asked.items, forms, asked.ids)
     users = [each for each in items if each["type"] == "message" and each["role"] == "user"]
-    rest = list(keeping.spread(each for each in items if each not in users))
-    summary = "\n".join(_shortened(rest, said["compaction"]["words"]))
+    rest = [each for each in keeping.since_whole(items) if each not in users]
+    summary = "\n".join(compacting.shortened(rest, said["compaction"]["words"]))
     item = {
         "id": make_id(forms["compaction"], asked.ids),
         "type": "compaction",
@@ -113,22 +113,6 @@ def compact(asked: Asked) -> Body:
         "usage": write_usage(usage, "input", "output", asked.contract.profile["usage_details"]),
     }
     return fill(said["answer"], values)
-
-
-def _shortened(items: Sequence[Any], most: int) -> Iterator[str]:
-    """The first words of each text in the items."""
-    for item in items:
-        for text in _texts(item):
-            yield " ".join(text.split()[:most])
-
-
-def _texts(item: Any) -> Iterator[str]:
-    for name in ("content", "output", "summary"):
-        said = mapping(item).get(name)
-        if isinstance(said, str):
-            yield said
-        elif isinstance(said, list):
-            yield from (each["text"] for each in map(mapping, said) if isinstance(each.get("text"), str))
 
 
 # Chat completions

@@ -180,6 +180,94 @@ class TestCompaction:
         assert wrong(client.responses.create, model=MODEL, input=forged).code == "invalid_encrypted_content"
 
 
+class TestAutomaticCompaction:
+    """With `context_management` the answer to a long input begins with what is left of it."""
+
+    LONG = SECRET + " Rain fell on the quiet harbour." * 250
+    SHORTENS: Any = ({"type": "compaction", "compact_threshold": 1000},)
+
+    def test_a_chain_goes_on_from_what_is_left(self, client: OpenAI) -> None:
+        first = client.responses.create(model=MODEL, input=self.LONG, context_management=self.SHORTENS)
+        assert [each.type for each in first.output] == ["compaction", "message"]
+        assert first.output[0].to_dict().keys() == {"id", "type", "encrypted_content"}
+        assert first.usage
+        assert first.usage.total_tokens == first.usage.input_tokens + first.usage.output_tokens
+        assert first.usage.input_tokens > 1000
+        again = say(client, RECALL, previous_response_id=first.id, context_management=self.SHORTENS)
+        assert "PELICAN7" in again.output_text
+        assert [each.type for each in again.output] == ["message"]
+        assert again.usage.input_tokens < first.usage.input_tokens / 4
+        third = say(client, RECALL, previous_response_id=again.id)
+        assert "PELICAN7" in third.output_text
+
+    def test_what_was_made_short_twice_is_still_known(self, client: OpenAI) -> None:
+        rain: Any = {"input": "Rain fell on the quiet harbour. " * 250, "context_management": self.SHORTENS}
+        told = client.responses.create(model=MODEL, input=self.LONG, context_management=self.SHORTENS)
+        more = client.responses.create(model=MODEL, previous_response_id=told.id, **rain)
+        assert more.output[0].type == "compaction"
+        assert "PELICAN7" in say(client, RECALL, previous_response_id=more.id).output_text
+
+    def test_items_before_the_one_that_is_left_are_dropped(self, client: OpenAI) -> None:
+        first = client.responses.create(model=MODEL, input=self.LONG, context_management=self.SHORTENS)
+        question: Any = {"role": "user", "content": RECALL}
+        output: Any = first.output
+        whole = [{"role": "user", "content": self.LONG}, *output, question]
+        counted = [
+            client.responses.input_tokens.count(model=MODEL, input=given)
+            for given in (whole, [*output, question])
+        ]
+        assert counted[0] == counted[1]
+        again = client.responses.create(model=MODEL, input=whole, context_management=self.SHORTENS)
+        assert "PELICAN7" in again.output_text
+        assert [each.type for each in again.output] == ["message"]
+
+    def test_a_conversation_goes_on_from_what_is_left(self, client: OpenAI) -> None:
+        talk = client.conversations.create().id
+        client.responses.create(
+            model=MODEL, input=self.LONG, conversation=talk, context_management=self.SHORTENS
+        )
+        again = say(client, RECALL, conversation=talk)
+        assert "PELICAN7" in again.output_text
+        assert again.usage.input_tokens < 1000
+
+    def test_a_stream_shows_the_item_first(self, client: OpenAI) -> None:
+        with client.responses.stream(
+            model=MODEL, input=self.LONG, context_management=self.SHORTENS
+        ) as stream:
+            events = list(stream)
+            final = stream.get_final_response()
+        told = [each.type for each in events if getattr(each, "output_index", None) == 0]
+        assert told == [
+            "response.output_item.added",
+            "response.compaction.compacting",
+            "response.output_item.done",
+        ]
+        [item] = [
+            each.item for each in events if each.type == "response.output_item.done" and not each.output_index
+        ]
+        assert final.output[0] == item
+        assert "PELICAN7" in say(client, RECALL, previous_response_id=final.id).output_text
+
+    @pytest.mark.parametrize(
+        "named",
+        [
+            {"context_management": [{"type": "compaction", "compact_threshold": 100_000}]},
+            {"context_management": [{"type": "compaction"}]},
+            {"context_management": None},
+            {},
+        ],
+    )
+    def test_below_the_threshold_nothing_is_made_short(self, client: OpenAI, named: Any) -> None:
+        made = client.responses.create(model=MODEL, input=self.LONG, **named)
+        assert [each.type for each in made.output] == ["message"]
+        assert say(client, RECALL, previous_response_id=made.id).usage.input_tokens > 1000
+
+    def test_a_threshold_below_a_thousand_is_refused(self, client: OpenAI) -> None:
+        low: Any = [{"type": "compaction", "compact_threshold": 999}]
+        refused = wrong(client.responses.create, model=MODEL, input="Hi", context_management=low)
+        assert refused.code == "integer_below_min_value"
+
+
 class TestBackground:
     def test_it_is_queued_then_in_progress_then_made(self, client: OpenAI) -> None:
         made = say(client, AMBER, background=True)
