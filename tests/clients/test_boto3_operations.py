@@ -130,8 +130,13 @@ class TestApplyGuardrail:
         query = text("What is the capital of Japan?", "query")
         for said, action in (("Tokyo is the capital of Japan.", "NONE"), ("Kyoto sells seven umbrellas daily.", "GUARDRAIL_INTERVENED")):  # fmt: skip
             guarded = text(said, "guard_content")
-            answer = self.apply(once, "mockground01", source, query, guarded, source="OUTPUT")
+            answer = self.apply(
+                once, "mockground01", source, query, guarded, source="OUTPUT", outputScope="FULL"
+            )
             assert answer["action"] == action
+            measured = answer["assessments"][0]["contextualGroundingPolicy"]["filters"]
+            types = once.meta.service_model.shape_for("GuardrailContextualGroundingFilterType").enum
+            assert sorted(each["type"] for each in measured) == sorted(types)
 
     def test_full_tells_what_was_not_found_too(self, once: Any) -> None:
         brief = self.apply(once, "mockwords001", text("Hello"))
