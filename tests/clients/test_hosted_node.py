@@ -17,7 +17,7 @@ CASES = (
     *("AI SDK, shell", "AI SDK, local shell", "AI SDK, patch", "AI SDK, tool search"),
     *("AI SDK, tool search of the application", "AI SDK, file search"),
     *("openai-node, shell", "openai-node, patch", "openai-node, computer", "openai-node, tool search"),
-    "openai-node, file search",
+    *("openai-node, file search", "openai-node, compaction"),
 )
 
 
@@ -108,3 +108,11 @@ def test_openai_node_reads_searches_and_citations(told: Any) -> None:
     [annotation] = cited["response"]["output"][-1]["content"][0]["annotations"]
     assert annotation["type"] == "file_citation"
     assert "response.output_text.annotation.added" in cited["events"]
+
+
+def test_openai_node_reads_what_is_left_of_a_long_context(told: Any) -> None:
+    made = told["openai-node, compaction"]
+    [item, *_] = made["response"]["output"]
+    assert item["type"] == "compaction"
+    assert item["encrypted_content"]
+    assert "PELICAN7" in made["again"]

@@ -150,4 +150,14 @@ await run({
             input: 'What do my files say of penguins?',
             tools: [{ type: 'file_search', vector_store_ids: ['vs_1'] }],
         }),
+
+    'openai-node, compaction': async () => {
+        const { response } = await streamed({
+            input: 'The code word is PELICAN7. Remember it. ' + 'Rain fell on the quiet harbour. '.repeat(250),
+            context_management: [{ type: 'compaction', compact_threshold: 1000 }],
+        });
+        const input = 'What is the code word? Answer with the code word only.';
+        const { output_text } = await client.responses.create({ model, input, previous_response_id: response.id });
+        return { response, again: output_text };
+    },
 });
