@@ -25,7 +25,7 @@ def create_conversation(asked: Asked) -> Body:
     # With a seed the same request makes the same id again: what was said under it before is another conversation's.
     yield from _forget(asked, name)
     yield Store(asked.space, CONVERSATION, asked.key(name), made)
-    items = keeping.listed(asked.body.get("items") or (), said["ids"], asked.ids)
+    items = keeping.listed(asked.body.get("items") or (), said["ids"], said["text_part"], asked.ids)
     yield from keeping.append(items, name, asked.space, asked.principal)
     return made
 
@@ -66,7 +66,8 @@ def add_items(asked: Asked) -> Body:
     found = yield from _conversation(asked)
     if isinstance(found, Denied):
         return found
-    items = keeping.listed(asked.body["items"], asked.contract.response["ids"], asked.ids)
+    said = asked.contract.response
+    items = keeping.listed(asked.body["items"], said["ids"], said["text_part"], asked.ids)
     yield from keeping.append(items, found["id"], asked.space, asked.principal)
     return page(items, asked)
 

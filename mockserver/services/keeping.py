@@ -179,12 +179,17 @@ def unsealed(item: Mapping[str, Any]) -> str:
 # Responses
 
 
-def listed(items: Iterable[Any], forms: Mapping[str, Any], ids: Ids) -> list[Any]:
-    """The items as lists show them: each with a type and an id, messages with parts and a status."""
-    return [_listed(item, forms, ids) for item in items]
+def listed(
+    items: Iterable[Any], forms: Mapping[str, Any], text_part: Mapping[str, Any], ids: Ids
+) -> list[Any]:
+    """The items as lists show them: each with a type and an id, messages with parts and a status.
+
+    `text_part` is what a part that the model said has besides.
+    """
+    return [_listed(item, forms, text_part, ids) for item in items]
 
 
-def _listed(item: Any, forms: Mapping[str, Any], ids: Ids) -> Any:
+def _listed(item: Any, forms: Mapping[str, Any], text_part: Mapping[str, Any], ids: Ids) -> Any:
     kind = item.get("type", "message")
     form = forms.get(kind, forms["other"])
     head = {"id": item.get("id") or make_id(form, ids), "type": kind}
@@ -196,7 +201,7 @@ def _listed(item: Any, forms: Mapping[str, Any], ids: Ids) -> Any:
     content = item["content"]
     if isinstance(content, str):
         if item["role"] == "assistant":
-            content = [{"type": "output_text", "text": content, "annotations": [], "logprobs": []}]
+            content = [{"type": "output_text", "text": content, **text_part}]
         else:
             content = [{"type": "input_text", "text": content}]
     return {**head, "status": "completed", **item, **head, "content": content}
@@ -224,7 +229,7 @@ def keep(
     stages = [word for word, looks in statuses.items() for _ in range(looks)]
     if background:
         response = _unfinished_answer(response, stages)
-    own = listed(found.own, {**contract.profile["ids"], **rule["ids"]}, ids)
+    own = listed(found.own, {**contract.profile["ids"], **rule["ids"]}, rule["text_part"], ids)
     # An item that came with an id is another response's.
     named = {item.get("id") for item in found.own}
     kept = {

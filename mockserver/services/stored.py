@@ -96,7 +96,7 @@ def compact(asked: Asked) -> Body:
     assert asked.turn is not None
     said = asked.contract.response
     forms = said["ids"]
-    items = keeping.listed(asked.items, forms, asked.ids)
+    items = keeping.listed(asked.items, forms, said["text_part"], asked.ids)
     users = [each for each in items if each["type"] == "message" and each["role"] == "user"]
     rest = [each for each in keeping.since_whole(items) if each not in users]
     summary = "\n".join(compacting.shortened(rest, said["compaction"]["words"]))

@@ -610,3 +610,18 @@ class TestAsync:
                 await go(ours)
 
         asyncio.run(all_of_it())
+
+
+def test_what_the_model_said_as_plain_text_is_listed_as_a_part_with_all_its_members(client: OpenAI) -> None:
+    said: Any = {"role": "assistant", "content": "Hello, Ada."}
+    conversation = client.conversations.create(items=[said])
+    client.conversations.items.create(conversation.id, items=[said])
+    made = client.responses.create(model=MODEL, input=[said, {"role": "user", "content": "And now?"}])
+    listed: list[Any] = [
+        *client.conversations.items.list(conversation.id),
+        *(each for each in client.responses.input_items.list(made.id) if getattr(each, "role", "") != "user"),
+    ]
+    assert len(listed) == 3
+    for item in listed:
+        [part] = item.to_dict()["content"]
+        assert part == {"type": "output_text", "text": "Hello, Ada.", "annotations": [], "logprobs": []}
