@@ -68,6 +68,16 @@ def claude(mock_provider: Any, base: str) -> Iterator[Anthropic]:
 
 
 class TestOpenAI:
+    def test_a_prompt_that_is_too_long_is_not_cut_though_it_may_be(self, client: OpenAI) -> None:
+        long: Any = [*say("lorem " * 130_000), *say(AMBER)]
+        refused = []
+        for may in ("disabled", "auto"):
+            with pytest.raises(openai.APIStatusError) as caught:
+                client.responses.create(model=MODEL, input=long, truncation=may)
+            refused.append((caught.value.status_code, caught.value.body))
+        assert refused[0] == refused[1]
+        assert 400 <= refused[0][0] < 500
+
     def test_a_chat_is_answered_with_puters_members_and_no_others(self, client: OpenAI) -> None:
         answer = client.chat.completions.create(model=MODEL, messages=say(AMBER))
         assert answer.choices[0].message.content == "amber kettle 42"
